@@ -41,7 +41,7 @@ class Npu(wiring.Component):
     Members
     -------
     pixels : In(stream of pixels_layout), `pixel_words` words per image; ready unless the unit holds two whole images
-    seed : In(128), seed of the rate coding, taken with the image's first word
+    seed : In(128), seed of the rate coding, taken with the image's first word; only with that coding
     tag : In(16), any number to tell images apart, taken with the image's first word
     drop : In(1), forget the image whose words are still coming; it gives no result. No effect if there is none; no
         word is taken in this cycle, so that the next one is an image's first
@@ -55,9 +55,9 @@ class Npu(wiring.Component):
         image's first vector (or map) is offered to the first layer or stage (0 if one follows the other); valid with
         `result.valid`
     overflow : Out(layers), bit l: a membrane of layer l saturated since reset or the last write of `clear_flags`
-    program : In(ProgramSettingsSignature), shared by the layers' programmers
-    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l
-    activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`
+    program : In(ProgramSettingsSignature), shared by the layers' programmers; only with them
+    programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l; only with programmers
+    activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`; only with counters
     crossbar_<l> : Out(CrossbarSignature)
 
     Cycles
@@ -72,7 +72,7 @@ class Npu(wiring.Component):
         layers = len(parameters.layers)
         members = {
             "pixels": In(stream.Signature(pixels_layout(parameters))),
-            "seed": In(128),
+            **({"seed": In(128)} if parameters.draws_seeds else {}),
             "tag": In(TAG_BITS),
             "drop": In(1),
             "load": In(stream.Signature(load_layout())),
@@ -81,15 +81,18 @@ class Npu(wiring.Component):
             "cycles": Out(CYCLE_BITS),
             "gap": Out(CYCLE_BITS),
             "overflow": Out(layers),
-            "program": In(ProgramSettingsSignature()),
         }
+        if parameters.programmer:
+            members["program"] = In(ProgramSettingsSignature())
         if layers > MAX_LAYERS:
             raise SpikeLoomError(f"A unit must have 1 .. {MAX_LAYERS} layers, replicas counted, not {layers}")
         for index, layer in enumerate(parameters.layers):
             if layer.outputs > MAX_BIASES:
                 raise SpikeLoomError(f"Layer {index}: outputs must be in 1 .. {MAX_BIASES}, not {layer.outputs}")
-            members[f"activity_{index}"] = Out(ActivitySignature())
-            members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
+            if parameters.activity_counters:
+                members[f"activity_{index}"] = Out(ActivitySignature())
+            if parameters.programmer:
+                members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
         super().__init__(members)
 
@@ -135,14 +138,16 @@ class Npu(wiring.Component):
             m.submodules[f"layer_{index}"] = core
             self._configure(m, registers, index, core)
             m.d.comb += [
-                core.clear_activity.eq(controller.restart),
                 core.clear_flags.eq(registers.clear_flags),
                 self.overflow[index].eq(core.overflow),
             ]
             wiring.connect(m, core.crossbar, flipped(getattr(self, f"crossbar_{index}")))
-            wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
-            wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
-            wiring.connect(m, flipped(self.program), core.program)
+            if parameters.activity_counters:
+                m.d.comb += core.clear_activity.eq(controller.restart)
+                wiring.connect(m, core.activity, flipped(getattr(self, f"activity_{index}")))
+            if parameters.programmer:
+                wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
+                wiring.connect(m, flipped(self.program), core.program)
 
         # Host side: an image starts only where no write is offered, and no write comes into an image.
         accept = Signal()
@@ -156,7 +161,6 @@ class Npu(wiring.Component):
             self.load.ready.eq(controller.idle),
             registers.load.eq(self.load.payload),
             registers.write.eq(self.load.valid & self.load.ready),
-            encoder.seed.eq(self.seed),
             encoder.tag.eq(self.tag),
             *_settings(parameters, encoder, registers),
             encoder.restart.eq(controller.restart),
@@ -166,6 +170,8 @@ class Npu(wiring.Component):
             self.gap.eq(controller.gap),
         ]
 
+        if parameters.draws_seeds:
+            m.d.comb += encoder.seed.eq(self.seed)
         if parameters.plan.is_dense_chain:
             self._join_chain(m, encoder, controller, cores)
         else:

@@ -13,7 +13,7 @@ from spikeloom.hw.host.pixel_stream import PixelStream
 from spikeloom.hw.host.register_map import ADDRESS_BITS
 from spikeloom.hw.host.result_stream import ResultStream
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
-from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, TAG_BITS
+from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, TAG_BITS, frame_words
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import NpuParameters
 
@@ -38,7 +38,8 @@ class NpuAxi(wiring.Component):
         first word is its tag
     m_axis_result_tdata, _tlast, _tuser, _tvalid, _tready : result frames; `tuser` is the image's tag in every word. The
         first word has the bits of `RESULT_LAYOUT`, `overflow` says that a membrane has saturated since `clear_flags`
-        was written; with `control.activity` the words of `hw.host.host_counters` follow
+        was written; with `control.activity` the words of `hw.host.host_counters` follow, those of layers only with
+        activity counters
     irq : Out(1), see register `control`
     crossbar_reset : Out(1), soft reset: the macros' reset besides `rst`; their cells stay
     crossbar_<l> : Out(CrossbarSignature)
@@ -93,7 +94,7 @@ class NpuAxi(wiring.Component):
         m.submodules.host = ResetInserter(reset)(host)
         m.submodules.pixels = ResetInserter(reset)(pixels)
         m.submodules.npu = ResetInserter(reset)(npu)
-        m.submodules.results = results = ResultStream(further=1 + 3 * len(p.layers))
+        m.submodules.results = results = ResultStream(further=frame_words(p) - 1)
         m.d.comb += [reset.eq(host.reset), self.crossbar_reset.eq(reset)]
 
         # Registers, settings, targets.
@@ -102,10 +103,13 @@ class NpuAxi(wiring.Component):
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         wiring.connect(m, axi_lite.registers, host.bus)
         wiring.connect(m, host.load, npu.load)
-        wiring.connect(m, host.program, npu.program)
+        if p.programmer:
+            wiring.connect(m, host.program, npu.program)
         for index in range(len(p.layers)):
-            wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
-            wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
+            if p.programmer:
+                wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
+            if p.activity_counters:
+                wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
             wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
 
         # Image frames.
@@ -117,10 +121,7 @@ class NpuAxi(wiring.Component):
             pixels.i.valid.eq(self.s_axis_pixels_tvalid & ~reset),
             self.s_axis_pixels_tready.eq(pixels.i.ready & ~reset),
             pixels.open.eq(host.open),
-            pixels.seeds.eq(host.seeds),
-            pixels.default_seed.eq(host.seed),
             pixels.timeout.eq(host.timeout),
-            npu.seed.eq(pixels.seed),
             npu.tag.eq(pixels.tag),
             npu.drop.eq(pixels.drop),
             host.busy.eq(pixels.begun | ~npu.load.ready),
@@ -128,6 +129,13 @@ class NpuAxi(wiring.Component):
             host.unloaded.eq(pixels.unloaded),
             host.frame_timed_out.eq(pixels.timed_out),
         ]
+
+        if p.draws_seeds:
+            m.d.comb += [
+                pixels.seeds.eq(host.seeds),
+                pixels.default_seed.eq(host.seed),
+                npu.seed.eq(pixels.seed),
+            ]
 
         # Result frames.
         result, answer, word = npu.result.payload, results.i.payload.word, results.o.payload

@@ -1,9 +1,9 @@
 """What the randomised differential tests draw and compare: the integer reference against the Verilog.
 
-Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets, rules and neuron features, and the plan
-of networks with windows, pooling and residual additions; the case's own seed draws the weights, thresholds, devices and
-images. Every spike, membrane, counter and decision must agree, devices switched on; of cells that drift, and may be
-programmed anew between images, the end of each must as well.
+Hypothesis draws depth, sizes, tiles, lanes, widths, phases, codings, resets, rules, neuron features and optional parts,
+and the plan of networks with windows, pooling and residual additions; the case's own seed draws the weights,
+thresholds, devices and images. Every spike, membrane, counter and decision must agree, devices switched on; of cells
+that drift, and may be programmed anew between images, the end of each must as well.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.cosim.run import run_cosim
 from spikeloom.sim.reference.run import run_reference
@@ -55,6 +56,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "readout": readout,
         "input_codings": draw(st.sampled_from(["all", "used"])),
         "neuron_features": draw(st.sampled_from(["all", "used"])),
+        **{name: draw(st.booleans()) for name in ALL_OPTIONAL},
     }
     if maps:
         case["plan"] = draw(plans(image_once=case["row_bits"] == 8))

@@ -21,6 +21,13 @@ const char *spikeloom_message(int error)
     case SPIKELOOM_E_DAMAGED: return "the list of writes is damaged: its checksum is not the one it was written with";
     case SPIKELOOM_E_FEATURE: return "the network needs a leak, a clip or a reset that a layer is built without: generate "
                                      "the chip with [hardware] neuron_features = \"all\"";
+    case SPIKELOOM_E_PROGRAMMER: return "the list programs cells, but the chip is built without programmers: write "
+                                        "network.h without programming, or generate the chip with [hardware] "
+                                        "programmer = true";
+    case SPIKELOOM_E_COUNTERS: return "the chip is built without activity counters: ask for none, or generate the chip "
+                                      "with [hardware] activity_counters = true";
+    case SPIKELOOM_E_CODING: return "the network needs an input coding that the chip is built without: generate the chip "
+                                    "with [hardware] input_codings = \"all\"";
     default: return "an error this driver does not know";
     }
 }
@@ -86,7 +93,9 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
     if (spikeloom_read32(chip, SPIKELOOM_BUILD, &chip->build) ||
         spikeloom_read32(chip, SPIKELOOM_LAYERS, &chip->layers) ||
         spikeloom_read32(chip, SPIKELOOM_ENCODER_LANES, &chip->encoder_lanes) ||
-        spikeloom_read32(chip, SPIKELOOM_PIXEL_WORDS, &chip->pixel_words))
+        spikeloom_read32(chip, SPIKELOOM_PIXEL_WORDS, &chip->pixel_words) ||
+        spikeloom_read32(chip, SPIKELOOM_CODINGS, &chip->codings) ||
+        spikeloom_read32(chip, SPIKELOOM_PARTS, &chip->parts))
         return SPIKELOOM_E_BUS;
     if (chip->layers > SPIKELOOM_MOST_LAYERS || chip->encoder_lanes == 0)
         return SPIKELOOM_E_NO_CHIP;
@@ -143,11 +152,14 @@ int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, s
 {
     uint64_t words[SPIKELOOM_MOST_RESULT_WORDS];
     const int activity = (chip->control & SPIKELOOM_CONTROL_ACTIVITY_MASK) != 0;
-    const size_t expected = activity ? 2u + 3u * chip->layers : 1u;
+    const size_t counted = FIELD(chip->parts, PARTS_ACTIVITY_COUNTERS) ? chip->layers : 0u;
+    const size_t expected = activity ? 2u + 3u * counted : 1u;
     const uint64_t *first;
     size_t count = 0, layer;
     uint32_t margin;
 
+    if (activity && counters && counted == 0)
+        return SPIKELOOM_E_COUNTERS;
     if (chip->port->receive(chip->port->context, &answer->tag, words, SPIKELOOM_MOST_RESULT_WORDS, &count))
         return spikeloom_reason(chip, SPIKELOOM_E_NO_ANSWER);
     if (count < expected || count > SPIKELOOM_MOST_RESULT_WORDS)
@@ -160,7 +172,7 @@ int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, s
     answer->margin = margin >> 31 ? -(int32_t)(~margin) - 1 : (int32_t)margin;
     answer->cycles = activity ? low(first[1]) : 0u;
     answer->gap = activity ? high(first[1]) : 0u;
-    for (layer = 0; activity && counters && layer < chip->layers; layer++) {
+    for (layer = 0; activity && counters && layer < counted; layer++) {
         const uint64_t *word = &first[2u + 3u * layer];
 
         counters[layer].row_pulses = low(word[0]);
@@ -186,6 +198,8 @@ int spikeloom_read_counters(struct spikeloom *chip, uint32_t layer, struct spike
 {
     int error = 0;
 
+    if (!FIELD(chip->parts, PARTS_ACTIVITY_COUNTERS))
+        return SPIKELOOM_E_COUNTERS;
     error |= spikeloom_read32(chip, SPIKELOOM_LAYER_ROW_PULSES(layer), &counters->row_pulses);
     error |= spikeloom_read32(chip, SPIKELOOM_LAYER_TILE_READS(layer), &counters->tile_reads);
     error |= spikeloom_read32(chip, SPIKELOOM_LAYER_CONVERSIONS(layer), &counters->conversions);

@@ -27,7 +27,10 @@ enum spikeloom_error {
     SPIKELOOM_E_TAG,        /* the result of another image came */
     SPIKELOOM_E_OVERFLOW,   /* a membrane saturated: the answer cannot be trusted */
     SPIKELOOM_E_DAMAGED,    /* the list of writes itself is damaged (found where the driver sums it up) */
-    SPIKELOOM_E_FEATURE     /* the network needs a leak, a clip or a reset that a layer is built without */
+    SPIKELOOM_E_FEATURE,    /* the network needs a leak, a clip or a reset that a layer is built without */
+    SPIKELOOM_E_PROGRAMMER, /* the list programs cells, and the chip is built without programmers */
+    SPIKELOOM_E_COUNTERS,   /* the chip is built without activity counters */
+    SPIKELOOM_E_CODING      /* the network needs an input coding that the chip is built without */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */
@@ -70,7 +73,7 @@ struct spikeloom_network {
 /* The unit, as spikeloom_connect finds it. */
 struct spikeloom {
     const struct spikeloom_port *port;
-    uint32_t build, layers, encoder_lanes, pixel_words;
+    uint32_t build, layers, encoder_lanes, pixel_words, parts, codings;
     uint32_t polls;    /* how often programming is asked for its end before the driver gives up */
     uint32_t control;  /* what register `control` holds */
     uint32_t crc;      /* CRC-32 of the writes of this load session so far */
@@ -112,7 +115,8 @@ int spikeloom_connect(struct spikeloom *chip, const struct spikeloom_port *port)
 size_t spikeloom_frame_bytes(const struct spikeloom *chip, uint32_t seeds);
 
 /* Load a network: session, writes, checksum. Where the list has programming in it, wait for every start to finish.
- * `programming` may be NULL: then cells are programmed as listed, and not looked at. */
+ * `programming` may be NULL: then cells are programmed as listed, and not looked at. Cells of a chip without programmers
+ * are programmed elsewhere: a list that programs them is refused. */
 int spikeloom_load(struct spikeloom *chip, const struct spikeloom_network *network,
                    struct spikeloom_programming *programming);
 
@@ -126,7 +130,8 @@ void spikeloom_fill(const struct spikeloom *chip, uint8_t *frame, const uint8_t 
 /* Give an image to the unit. Two may be under way: the second waits in the unit while the first is being processed. */
 int spikeloom_send(struct spikeloom *chip, uint16_t tag, const uint8_t *frame, size_t count);
 
-/* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds. */
+/* Take the next result; `counters` has room for all layers, or is NULL. Both need control.activity for what it adds; a
+ * chip without activity counters has none to give (SPIKELOOM_E_COUNTERS, before a result is taken). */
 int spikeloom_receive(struct spikeloom *chip, struct spikeloom_answer *answer, struct spikeloom_counters *counters);
 
 /* Send one image and wait for its result, which must bear its tag. */

@@ -6,6 +6,7 @@
 #define LAYER_OF(address) ((address) / SPIKELOOM_LAYER(0) - 1u)
 #define START_OFFSET IN_LAYER(SPIKELOOM_LAYER_PROGRAM_START(0))
 #define TARGET_OFFSET IN_LAYER(SPIKELOOM_PROGRAM_TARGET(0, 0))
+#define AFTER_RESULTS IN_LAYER(SPIKELOOM_PROGRAM_RESULT(0, 8192))
 #define LEAK_OFFSET IN_LAYER(SPIKELOOM_LAYER_LEAK(0))
 #define CLIP_OFFSET IN_LAYER(SPIKELOOM_LAYER_CLIP(0))
 #define RESET_OFFSET IN_LAYER(SPIKELOOM_LAYER_RESET(0))
@@ -47,6 +48,26 @@ static int wait_for_programmer(struct spikeloom *chip, uint32_t layer)
     return SPIKELOOM_E_NO_ANSWER;
 }
 
+/* Whether a write is one to the programmers. */
+static int is_programming(uint32_t address)
+{
+    const uint32_t offset = IN_LAYER(address);
+
+    if (address < SPIKELOOM_LAYER(0))
+        return address >= SPIKELOOM_PROGRAM_WINDOW && address <= SPIKELOOM_PROGRAM_AMPLITUDE_MAX;
+    return offset == START_OFFSET || (offset >= TARGET_OFFSET && offset < AFTER_RESULTS);
+}
+
+/* Whether the encoder is built for the coding that a write of the unit chooses, or sets up. */
+static int check_coding(const struct spikeloom *chip, uint32_t address, uint32_t data)
+{
+    if (address == SPIKELOOM_CODING && !(data < 32u && (chip->codings >> data & 1u)))
+        return SPIKELOOM_E_CODING;
+    if (address == SPIKELOOM_EVEN_START && !FIELD(chip->codings, CODINGS_EVEN))
+        return SPIKELOOM_E_CODING;
+    return SPIKELOOM_OK;
+}
+
 /* Whether a layer has the register that a write goes to, and for `reset` the kind of reset that it chooses. */
 static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
@@ -69,8 +90,10 @@ static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data
 /* A write of the load session. One that starts a programmer is waited for. */
 static int load_write(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
-    int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : SPIKELOOM_OK;
+    int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : check_coding(chip, address, data);
 
+    if (!FIELD(chip->parts, PARTS_PROGRAMMER) && is_programming(address))
+        error = SPIKELOOM_E_PROGRAMMER;
     if (!error)
         error = refusal(chip, spikeloom_write32(chip, address, data));
     chip->crc = crc_of_write(chip->crc, address, data);
@@ -226,6 +249,11 @@ int spikeloom_load(struct spikeloom *chip, const struct spikeloom_network *netwo
     int error;
 
     error = spikeloom_take_errors(chip, NULL);
+    if (!error && network->seeds && !FIELD(chip->codings, CODINGS_RATE))
+        error = SPIKELOOM_E_CODING;
+    if (programming)
+        programming->starts = programming->second_passes = programming->failed_cells = programming->pulses =
+            programming->verify_reads = 0;
     if (!error)
         error = refusal(chip, spikeloom_write32(chip, SPIKELOOM_LOAD_BEGIN, network->build));
     if (!error)
@@ -236,9 +264,8 @@ int spikeloom_load(struct spikeloom *chip, const struct spikeloom_network *netwo
         return error;
 
     chip->crc = 0;
-    if (programming)
-        programming->starts = programming->second_passes = programming->failed_cells = programming->pulses =
-            programming->verify_reads = 0;
+    if (!FIELD(chip->parts, PARTS_PROGRAMMER))
+        programming = NULL; /* there is nothing to count */
     error = load_list(chip, network, programming);
     if (!error && programming && programming->second_passes)
         error = checksum(chip, network, &sum);

@@ -18,7 +18,7 @@ def encoder_members(parameters: NpuParameters) -> dict[str, wiring.Member]:
     """Members of a unit's encoder of two images; `EncoderPair` says what they mean."""
     return {
         "pixels": In(stream.Signature(pixels_layout(parameters))),
-        "seed": In(128),
+        **({"seed": In(128)} if parameters.draws_seeds else {}),
         "tag": In(TAG_BITS),
         **{own.name: In(own.bits(parameters)) for own in encoder_registers(parameters)},
         "restart": In(1),
@@ -43,7 +43,7 @@ class EncoderPair(wiring.Component):
     Members
     -------
     pixels : In(stream of pixels_layout), images in `pixel_words` words each; accepted while an encoder is free
-    seed : In(128), tag : In(16), sampled with an image's first word; see SpikeEncoder
+    seed : In(128), tag : In(16), sampled with an image's first word; see SpikeEncoder. The seed only with RATE
     coding, even_start : In, see SpikeEncoder; changed only while `empty`; there where the unit has the registers
     restart : In(1), forget the current image and its vectors; the other image, if there is one, is the current one from
         the next cycle on. No effect while `empty`
@@ -105,11 +105,12 @@ class EncoderPair(wiring.Component):
                 works.eq(working == number),
                 encoder.pixels.payload.eq(self.pixels.payload),
                 encoder.pixels.valid.eq(self.pixels.valid & mine),
-                encoder.seed.eq(self.seed),
                 *(getattr(encoder, r.name).eq(getattr(self, r.name)) for r in encoder_registers(self._parameters)),
                 encoder.restart.eq((self.restart & works) | (self.drop & mine & ~full[number])),
                 encoder.o.ready.eq(self.o.ready & works),
             ]
+            if self._parameters.draws_seeds:
+                m.d.comb += encoder.seed.eq(self.seed)
             with m.If(mine & taken & ~part):
                 m.d.sync += tags[number].eq(self.tag)
             with m.If(mine & finished):

@@ -63,7 +63,7 @@ class SpikeEncoder(wiring.Component):
     Members
     -------
     pixels : In(stream of pixels_layout), an image in `pixel_words` words; accepted only while there is none
-    seed : In(128), start of the random numbers; sampled with the image's first word
+    seed : In(128), start of the random numbers; sampled with the image's first word; only with RATE
     coding : In(2), see `hw.params.codings`; changed only while there is no image
     even_start : In(8), start of EVEN's sums, 0 .. 254; sampled with each word
     restart : In(1), forget the image and its vectors, and accept the next image from the next cycle on
@@ -87,7 +87,7 @@ class SpikeEncoder(wiring.Component):
         super().__init__(
             {
                 "pixels": In(stream.Signature(pixels_layout(parameters))),
-                "seed": In(128),
+                **({"seed": In(128)} if parameters.draws_seeds else {}),
                 **{own.name: In(own.bits(parameters)) for own in encoder_registers(parameters)},
                 "restart": In(1),
                 "o": Out(stream.Signature(vector_layout(parameters.encoded))),

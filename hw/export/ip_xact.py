@@ -171,7 +171,8 @@ def _memory_map(component: Xml.Element, parameters: NpuParameters) -> None:
                 _entry(block, entry, base)
         if layer is not None:
             for words in LAYER_BLOCKS:
-                _block(block, words, layer)
+                if words.there(layer):
+                    _block(block, words, layer)
     _add(memory_map, "addressUnitBits", 8)
 
 

@@ -45,9 +45,12 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
 - A write to a register marked *idle* while an image is being processed answers SLVERR, changes nothing, and sets the
   flag `refused` of `errors`. So does a write to the programmers' settings while a programmer is busy, and one to a
   target or to `program_start` outside of a [load session](load_guard.md) or while the layer's programmer is busy.
-- `coding` of the unit is there with several input codings only, `even_start` with the coding even: `codings` says what
-  there is. `clip`, `leak` and `reset` of a layer are there only where its neurons need them: `features` says what they
-  are built with. An access to one that is missing is one to an address that is not listed.
+- `coding` of the unit is there with several input codings only, `even_start` with the coding even, `seed_0` .. `seed_3`
+  and bit 3 of `control` with the coding rate: `codings` says what there is. `clip`, `leak` and `reset` of a layer are
+  there only where its neurons need them: `features` says what they are built with. A unit without programmers has no
+  programming settings, no register `events`, and of a layer no register, target or result of programming; bit 2 of
+  `control` and bit 6 of `status` are 0. A unit without activity counters has no registers `row_pulses` .. `spikes`.
+  `parts` says what there is. An access to one that is missing is one to an address that is not listed.
 - The activity counters, `cycles` and `gap` are those of the last result, and do not change until the next.
 - Flags of `errors` and `events` are set regardless of writes in the same cycle.
 

@@ -75,6 +75,6 @@ def system_rdl(parameters: NpuParameters) -> str:
         base = (index + 1) * LAYER_STRIDE
         lines.append("  regfile {")
         lines += [f"    {line}" for entry in entries if entry.layer == index for line in _register(entry, base)]
-        lines += [f"    {line}" for block in LAYER_BLOCKS for line in _block(block, layer)]
+        lines += [f"    {line}" for block in LAYER_BLOCKS if block.there(layer) for line in _block(block, layer)]
         lines.append(f"  }} layer_{index} @ {base:#x};")
     return "\n".join(["addrmap npu_axi {", *lines, "};", ""])

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Const, Shape, Value
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -30,7 +30,7 @@ from spikeloom.hw.export.lint_waivers import waivers
 from spikeloom.hw.export.writer.layout import TIMESCALE
 from spikeloom.hw.export.writer.unit import unit_files
 from spikeloom.hw.feature_maps.stages import check_units
-from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
+from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature, MacroSignature
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
@@ -138,12 +138,12 @@ def ports(component: Component, meanings: Mapping[str, str] = _MEANINGS) -> list
 
 def macro_inputs(parameters: NpuParameters) -> frozenset[str]:
     """Names of the crossbar macro's inputs."""
-    members = CrossbarSignature(parameters.layers[0]).members
+    members = MacroSignature(parameters.layers[0]).members
     return frozenset(["clk", "rst", *(name for name, member in members.items() if member.flow == Out)])
 
 
 def _macro(index: int, layer: LayerParameters, reset: str) -> str:
-    """Instance of the macro of one layer."""
+    """Instance of the macro of one layer. Where the unit has no programmers, that side's inputs are 0."""
     values = {
         "LAYER": index,
         "ROWS": layer.inputs,
@@ -163,10 +163,19 @@ def _macro(index: int, layer: LayerParameters, reset: str) -> str:
         "LEVELS_P": f"LEVELS_P_{index}",
         "LEVELS_N": f"LEVELS_N_{index}",
     }
-    pins = CrossbarSignature(layer).members
-    connections = [".clk(clk)", f".rst({reset})", *(f".{pin}(crossbar_{index}__{pin})" for pin in pins)]
+    used = CrossbarSignature(layer).members
+    connections, lines = [".clk(clk)", f".rst({reset})"], ""
+    for pin, member in MacroSignature(layer).members.items():
+        bits, signal = Shape.cast(member.shape).width, f"crossbar_{index}__{pin}"
+        if pin not in used and member.flow == Out:
+            signal = f"{bits}'d0"
+        elif pin not in used:
+            lines += f"  wire {f'[{bits - 1}:0] ' if bits > 1 else ''}{signal};\n"
+        connections.append(f".{pin}({signal})")
     parameters = ",\n".join(f"    .{key}({value})" for key, value in values.items())
-    return f"  {MACRO_NAME} #(\n{parameters}\n  ) macro_{index} (\n    " + ",\n    ".join(connections) + "\n  );\n"
+    return (
+        f"{lines}  {MACRO_NAME} #(\n{parameters}\n  ) macro_{index} (\n    " + ",\n    ".join(connections) + "\n  );\n"
+    )
 
 
 def chip_text(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import NpuParameters
 
 __all__ = ["build_id"]
@@ -17,8 +18,8 @@ def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
     Dense layers in a row have no plan, and one position each: neither is in their text, nor are two encoders, an
-    encoder of all codings, and the features of neurons that have them all. Names in the text are those of the first
-    version of the map, or equal hardware would have another number.
+    encoder of all codings, the features of neurons that have them all, and optional parts that are there. Names in the
+    text are those of the first version of the map, or equal hardware would have another number.
     """
     values = asdict(parameters)
     if parameters.encoders == 2:
@@ -29,6 +30,9 @@ def build_id(parameters: NpuParameters) -> int:
     for layer in values["layers"]:
         if all(layer[name] == value for name, value in ALL_FEATURES.items()):
             for name in ALL_FEATURES:
+                del layer[name]
+        for name, there in ALL_OPTIONAL.items():
+            if layer[name] == there:
                 del layer[name]
     if parameters.plan.is_dense_chain:
         del values["plan"]

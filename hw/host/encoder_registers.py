@@ -6,11 +6,17 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.register_types import HostRegister, fields_of
 from spikeloom.hw.interfaces.layouts import pack, word_layout
 from spikeloom.hw.params.codings import CODINGS, Coding
+from spikeloom.hw.params.parameters import NpuParameters
 
-__all__ = ["CODING_WORD", "ENCODER_REGISTERS", "coding_word", "codings_of"]
+__all__ = ["CODING_WORD", "ENCODER_REGISTERS", "coding_word", "codings_of", "has_seeds"]
 
 CODING_WORD = word_layout([(coding.name, int(coding), 1) for coding in CODINGS.unit])
 """A bit for each input coding that the encoder is built for."""
+
+
+def has_seeds(parameters: NpuParameters) -> bool:
+    """Whether a build has a coding that draws at random, and registers for its seeds."""
+    return parameters.draws_seeds
 
 
 def coding_word(codings: tuple[Coding, ...]) -> int:

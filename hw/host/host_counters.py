@@ -17,7 +17,7 @@ class HostCounters(wiring.Component):
 
     Parameters
     ----------
-    layers : how many
+    layers : how many have activity counters; all of the unit, or none
 
     Members
     -------

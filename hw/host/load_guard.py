@@ -53,6 +53,7 @@ class LoadGuard(wiring.Component):
     Parameters
     ----------
     build : number of this build, 32 bits (`hw.host.register_map.build_id`)
+    programmer : whether there are programmers; without, nothing is ever being programmed
 
     Members
     -------
@@ -62,7 +63,7 @@ class LoadGuard(wiring.Component):
     address, data : In(32), of that write
     access : In(1), any access of the bus is made in this cycle
     busy : In(1), an image is being processed
-    programming : In(1), a programmer is busy
+    programming : In(1), a programmer is busy; only with programmers
     timeout : In(32), clock cycles, 0 is off
     opens : Out(1), a session opens with this cycle: counts start over
     loading : Out(1), a session is open
@@ -74,8 +75,9 @@ class LoadGuard(wiring.Component):
     Cycles: everything takes effect with the next cycle.
     """
 
-    def __init__(self, *, build: int) -> None:
+    def __init__(self, *, build: int, programmer: bool = True) -> None:
         self._build = build
+        self._programmer = programmer
         super().__init__(
             {
                 "load_begin": In(1),
@@ -86,7 +88,7 @@ class LoadGuard(wiring.Component):
                 "data": In(32),
                 "access": In(1),
                 "busy": In(1),
-                "programming": In(1),
+                **({"programming": In(1)} if programmer else {}),
                 "timeout": In(32),
                 "opens": Out(1),
                 "loading": Out(1),
@@ -104,6 +106,11 @@ class LoadGuard(wiring.Component):
         """Number of the build."""
         return self._build
 
+    @property
+    def programmer(self) -> bool:
+        """Whether there are programmers."""
+        return self._programmer
+
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
@@ -113,26 +120,28 @@ class LoadGuard(wiring.Component):
         # those that are not refused
         begin = Signal()
         end = Signal()
+        begins, ends, still = self.load_begin & ~self.busy, self.load_end & self.loading, ~self.access
+        if self._programmer:
+            rests = ~self.programming
+            begins, ends, still = begins & rests, ends & rests, still & rests
 
         m.d.comb += [
             self.loading.eq(state == _State.LOADING),
             self.loaded.eq(state == _State.LOADED),
-            begin.eq(self.load_begin & ~self.busy & ~self.programming),
-            end.eq(self.load_end & self.loading & ~self.programming),
+            begin.eq(begins),
+            end.eq(ends),
             self.refused.eq((self.load_begin & ~begin) | (self.load_end & ~end)),
             self.opens.eq(begin & (self.value == self._build)),
             self.wrong_build.eq(begin & (self.value != self._build)),
             self.wrong_checksum.eq(end & (self.value != self.checksum)),
-            self.timed_out.eq(
-                self.loading & (self.timeout != 0) & (quiet >= self.timeout - 1) & ~self.access & ~self.programming
-            ),
+            self.timed_out.eq(self.loading & (self.timeout != 0) & (quiet >= self.timeout - 1) & still),
             crc.start.eq(self.opens),
             crc.valid.eq(self.counted & self.loading),
             crc.data.eq(Cat(self.address, self.data)),
             self.checksum.eq(crc.crc),
         ]
         m.d.sync += quiet.eq(quiet + 1)
-        with m.If(self.access | self.programming):
+        with m.If(~still):
             m.d.sync += quiet.eq(0)
         with m.If(self.timed_out):
             m.d.sync += state.eq(_State.EMPTY)

@@ -14,13 +14,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.host.activity_registers import LAYER_ACTIVITY_REGISTERS
 from spikeloom.hw.host.build_id import build_id
-from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS
+from spikeloom.hw.host.encoder_registers import ENCODER_REGISTERS, has_seeds
 from spikeloom.hw.host.feature_word import FEATURE_MEANINGS, FEATURE_WORD, feature_word
+from spikeloom.hw.host.part_word import PART_MEANINGS, PART_WORD, part_word
 from spikeloom.hw.host.plan_words import words_of
+from spikeloom.hw.host.programming_registers import (
+    LAYER_PROGRAMMING_REGISTERS,
+    PROGRAM_RESULT_BYTES,
+    PROGRAM_TARGET_BYTES,
+    PROGRAMMING_BLOCKS,
+    UNIT_PROGRAMMING_REGISTERS,
+    has_programmer,
+)
 from spikeloom.hw.host.register_types import Access, Field, HostRegister, RegisterBlock, fields_of
 from spikeloom.hw.interfaces.layouts import pack, word_layout
-from spikeloom.hw.interfaces.programming_port import MAX_TARGETS, RESULT_WORD, START_WORD, TARGET_WORD
+from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import (
     GLOBAL_REGISTERS,
     LAYER_REGISTERS,
@@ -68,34 +78,18 @@ LAYER_STRIDE = 1 << 18
 BIAS_BYTES = 0x20000
 """Byte offset of a layer's bias 0 in its scope."""
 HOST_OFFSET = 0x4000
-PROGRAM_TARGET_BYTES = 0x14000
-"""Byte offset of a layer's target word 0 in its scope."""
-PROGRAM_RESULT_BYTES = 0x18000
-"""Byte offset of a layer's programming result 0 in its scope."""
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 4, 0)
+MAP_VERSION = (0, 5, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 
 
+_SEED = "seed of images whose frames have none; only with rate coding"
+
+
 def _version(_: object) -> int:
     return pack(VERSION_WORD, dict(zip(("major", "minor", "patch"), MAP_VERSION, strict=True)))
-
-
-def _byte(name: str, offset: int, init: int, meaning: str, unit: str) -> HostRegister:
-    """One of the programmers' settings, 8 bits."""
-    return HostRegister(
-        name,
-        offset,
-        "rw",
-        meaning,
-        unit,
-        (Field("value", 0, 8, meaning),),
-        idle_only=True,
-        init=init,
-        group="programming",
-    )
 
 
 UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -118,9 +112,15 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
         fields=(
             Field("irq_result", 0, 1, "interrupt while a word of the result stream waits"),
             Field("irq_error", 1, 1, "interrupt while an error flag is set"),
-            Field("irq_program", 2, 1, "interrupt while events.programmed is set: the programmers have finished"),
-            Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes"),
-            Field("activity", 4, 1, "result frames carry cycles, gap and the layers' activity"),
+            Field(
+                "irq_program",
+                2,
+                1,
+                "interrupt while events.programmed is set: the programmers have finished",
+                has_programmer,
+            ),
+            Field("seeds", 3, 1, "image frames begin with a seed of 16 bytes; only with rate coding", has_seeds),
+            Field("activity", 4, 1, "result frames carry cycles, gap and, with counters, the layers' activity"),
         ),
     ),
     HostRegister(
@@ -135,7 +135,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
             Field("overflow", 3, 1, "a membrane has saturated since clear_flags was written"),
             Field("loading", 4, 1, "a load session is open"),
             Field("loaded", 5, 1, "a load session was completed: image frames are accepted"),
-            Field("programming", 6, 1, "a programmer is busy"),
+            Field("programming", 6, 1, "a programmer is busy", has_programmer),
         ),
     ),
     HostRegister(
@@ -172,7 +172,9 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("build", 14, "ro", "number of this build, from its structural parameters", value=build_id),
     HostRegister("load_begin", 15, "wo", "opens a load session: write the number of the data's build", whole=True),
     *(
-        HostRegister(f"seed_{i}", 16 + i, "rw", f"seed of the rate coding, part {i} of 4, lowest first", idle_only=True)
+        HostRegister(
+            f"seed_{i}", 16 + i, "rw", f"{_SEED}, part {i} of 4, lowest first", idle_only=True, there=has_seeds
+        )
         for i in range(4)
     ),
     HostRegister("load_end", 20, "wo", "completes a load session: write the CRC-32 of its writes", whole=True),
@@ -181,17 +183,7 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister(
         "gap", 23, "ro", "last result: from the previous result, or reset, to this image's first vector", "clock cycles"
     ),
-    HostRegister(
-        "events",
-        25,
-        "w1c",
-        "events; the flags stay until a one is written to them",
-        fields=(Field("programmed", 0, 1, "the last busy programmer has finished"),),
-    ),
-    _byte("program_window", 26, 2, "tolerance: largest accepted distance of a cell from its target", "1/8 level"),
-    _byte("program_tries", 27, 60, "largest number of pulses per cell", "pulses"),
-    _byte("program_amplitude_min", 28, 2, "smallest requested step of a pulse, at least 1", "1/8 level"),
-    _byte("program_amplitude_max", 29, 8, "largest requested step of a pulse, at least 1", "1/8 level"),
+    *UNIT_PROGRAMMING_REGISTERS,
     HostRegister(
         "plan_words",
         30,
@@ -203,6 +195,14 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("plan_index", 31, "rw", "index of the word of the plan shown by plan_word"),
     HostRegister("plan_word", 32, "ro", "word plan_index of the plan; 0 past its end"),
     *ENCODER_REGISTERS,
+    HostRegister(
+        "parts",
+        35,
+        "ro",
+        "optional parts that the unit is built with; a register of what is missing is not there",
+        fields=fields_of(PART_WORD, **PART_MEANINGS),
+        value=part_word,
+    ),
 )
 
 LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
@@ -232,57 +232,12 @@ LAYER_HOST_REGISTERS: tuple[HostRegister, ...] = (
         fields=fields_of(FEATURE_WORD, **FEATURE_MEANINGS),
         value=feature_word,
     ),
-    HostRegister("row_pulses", 16, "ro", "last result: active rows times column tiles, over the reads", "pulses"),
-    HostRegister("tile_reads", 17, "ro", "last result: tiles driven, over the reads", "reads"),
-    HostRegister("conversions", 18, "ro", "last result: ADC conversions", "conversions"),
-    HostRegister("saturations", 19, "ro", "last result: conversions whose code was clipped", "conversions"),
-    HostRegister("spikes", 20, "ro", "last result: spikes emitted", "spikes"),
-    HostRegister(
-        "program_start",
-        24,
-        "rw",
-        "programs the cells of a row of every row tile and a column group; only in a load session; reads the last",
-        fields=fields_of(START_WORD, row="row in the tiles", group="column group"),
-        whole=True,
-    ),
-    HostRegister(
-        "program_status",
-        25,
-        "ro",
-        "state of the layer's programmer",
-        fields=(Field("busy", 0, 1, "cells are being programmed"),),
-    ),
-    HostRegister("pulses", 26, "ro", "programming pulses since load_begin; stops at 2^32 - 1", "pulses"),
-    HostRegister("verify_reads", 27, "ro", "verify reads of cells since load_begin; stops at 2^32 - 1", "reads"),
-    HostRegister("failed_cells", 28, "ro", "failed cells since load_begin; stops at 2^32 - 1", "cells"),
+    *LAYER_ACTIVITY_REGISTERS,
+    *LAYER_PROGRAMMING_REGISTERS,
 )
 
 LAYER_BLOCKS: tuple[RegisterBlock, ...] = (
-    RegisterBlock(
-        "program_target",
-        PROGRAM_TARGET_BYTES,
-        "wo",
-        lambda p: p.lanes * p.row_tiles,
-        lambda p: 26,
-        "target codes of a cell pair, word lane * row_tiles + tile; only in a load session",
-        "1/8 level",
-        fields=fields_of(TARGET_WORD, p="of the positive cell", n="of the negative cell"),
-    ),
-    RegisterBlock(
-        "program_result",
-        PROGRAM_RESULT_BYTES,
-        "ro",
-        lambda p: 2 * p.lanes * p.row_tiles,
-        lambda p: 32,
-        "result of a cell, word (lane * row_tiles + tile) * 2 + side; side 0 the positive cell",
-        fields=fields_of(
-            RESULT_WORD,
-            code="last verify read [1/8 level]",
-            pulses="pulses given",
-            failed="failed: not within the tolerance",
-        ),
-        init=0,
-    ),
+    *PROGRAMMING_BLOCKS,
     RegisterBlock(
         "bias",
         BIAS_BYTES,
@@ -392,7 +347,7 @@ def host_map(parameters: NpuParameters) -> tuple[MapEntry, ...]:
         for r in run_time:
             address = unit_byte_address(r.name) if layer is None else layer_byte_address(layer, r.name)
             entries.append(MapEntry(r.name, layer, address, r.width(p), r.signed, "rw", r.init, True, False, r))
-        for h in own:
+        for h in (declared.built(p) for declared in own if declared.there(p)):
             address = unit_byte_address(h.name) if layer is None else layer_byte_address(layer, h.name)
             init = h.value(p) if h.value else h.init
             bits = h.mask.bit_length()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from amaranth.lib import data
 
 from spikeloom.hw.interfaces.layouts import layout_fields, word_layout
-from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
 __all__ = ["Access", "Field", "HostRegister", "RegisterBlock", "fields_of"]
 
@@ -18,12 +18,15 @@ Access = Literal["ro", "rw", "w1c", "wo"]
 
 @dataclass(frozen=True)
 class Field:
-    """Bits `low` .. `low + bits - 1` of a register."""
+    """Bits `low` .. `low + bits - 1` of a register; `there` says whether a build has it, from the structural
+    parameters.
+    """
 
     name: str
     low: int
     bits: int
     meaning: str
+    there: Callable[[Any], bool] = lambda p: True
 
 
 def fields_of(layout: data.Layout, **meanings: str) -> tuple[Field, ...]:
@@ -50,6 +53,7 @@ class HostRegister:
     init : value after a reset, of one that is not a constant
     whole : a write is an action: of the whole word, or of no byte at all, which does nothing
     group : "programming" of the programmers' settings, which are not written while one of them is busy
+    there : whether a build has the register, from the structural parameters
     """
 
     name: str
@@ -63,6 +67,11 @@ class HostRegister:
     init: int = 0
     whole: bool = False
     group: Literal["", "programming"] = ""
+    there: Callable[[Any], bool] = lambda p: True
+
+    def built(self, parameters: NpuParameters | LayerParameters) -> HostRegister:
+        """The register with those of its fields that a build has."""
+        return replace(self, fields=tuple(field for field in self.fields if field.there(parameters)))
 
     @property
     def mask(self) -> int:
@@ -92,6 +101,7 @@ class RegisterBlock:
     fields : parts of a word, lowest first
     idle_only : writes are refused while an image is being processed
     init : value of every word after a reset; None for memory that a reset leaves alone, unknown after power-up
+    there : whether a layer has the block, from its structural parameters
     """
 
     name: str
@@ -105,6 +115,7 @@ class RegisterBlock:
     fields: tuple[Field, ...] = ()
     idle_only: bool = False
     init: int | None = None
+    there: Callable[[LayerParameters], bool] = lambda p: True
 
     @property
     def after_reset(self) -> str:

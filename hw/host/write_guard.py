@@ -17,9 +17,11 @@ __all__ = ["WriteGuard", "block_hits"]
 
 
 def block_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator[tuple[int, Value]]:
-    """Each layer, and whether a byte address is that of a word of its register block `name`."""
+    """Each layer that has a register block `name`, and whether a byte address is that of a word of it."""
     block = next(block for block in LAYER_BLOCKS if block.name == name)
     for index, layer in enumerate(parameters.layers):
+        if not block.there(layer):
+            continue
         first = block_byte_address(block, index, 0)
         yield index, (address >= first) & (address < first + 4 * block.words(layer)) & (address[:2] == 0)
 
@@ -35,6 +37,8 @@ class WriteGuard(wiring.Component):
     - targets, program_start: outside of a load session, or while that layer's programmer is busy
     - load_begin, load_end: what the load session says
 
+    A unit without programmers has no settings, targets and starts.
+
     Parameters
     ----------
     parameters : NpuParameters
@@ -43,8 +47,8 @@ class WriteGuard(wiring.Component):
     -------
     enable, address, strobe : In(1), In(26), In(4), a write of this cycle
     busy : In(1), an image is being processed
-    loading : In(1), a load session is open
-    programming : In(layers), bit l: the programmer of layer l is busy
+    loading : In(1), a load session is open; only with programmers
+    programming : In(layers), bit l: the programmer of layer l is busy; only with programmers
     session_error : In(1), the load session does not accept the write of this cycle
     accepted : Out(1), the write is made
     refused : Out(1), the state forbids it (but for the load session, which says so itself)
@@ -61,8 +65,7 @@ class WriteGuard(wiring.Component):
                 "address": In(ADDRESS_BITS),
                 "strobe": In(4),
                 "busy": In(1),
-                "loading": In(1),
-                "programming": In(len(parameters.layers)),
+                **({"loading": In(1), "programming": In(len(parameters.layers))} if parameters.programmer else {}),
                 "session_error": In(1),
                 "accepted": Out(1),
                 "refused": Out(1),
@@ -83,47 +86,55 @@ class WriteGuard(wiring.Component):
         writable = Signal()
         whole = Signal()  # written as a whole word
         in_image = Signal()  # forbidden while an image is being processed
-        in_session = Signal()  # wants a load session, and its programmer at rest
         run_time = Signal()
-        setting = Signal()
         bias = Signal()
-        programmer_busy = Signal()
         part = Signal()
 
         with m.Switch(self.address):
             for e in host_map(self._parameters):
-                r = e.register
                 with m.Case(e.address):
                     m.d.comb += [
                         writable.eq(e.access != "ro"),
                         whole.eq(e.whole),
                         in_image.eq(e.idle_only),
-                        run_time.eq(isinstance(r, Register)),
-                        setting.eq(isinstance(r, HostRegister) and r.group == "programming"),
+                        run_time.eq(isinstance(e.register, Register)),
                     ]
-                    if e.name == "program_start":
-                        m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]
         for _, inside in block_hits(self._parameters, "bias", self.address):
             with m.If(inside):
                 m.d.comb += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
-        for index, inside in block_hits(self._parameters, "program_target", self.address):
-            with m.If(inside):
-                m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
-                m.d.comb += programmer_busy.eq(self.programming[index])
+        forbidden, covered = in_image & self.busy, run_time | bias
+        if self._parameters.programmer:
+            held, for_programmers = self._programming(m, writable, whole)
+            forbidden, covered = forbidden | held, covered | for_programmers
 
         m.d.comb += [
             self.complete.eq(self.enable & self.strobe.all()),
             part.eq(whole & self.strobe.any() & ~self.strobe.all()),
-            self.refused.eq(
-                (self.enable & ~part)
-                & (
-                    (in_image & self.busy)
-                    | (setting & self.programming.any())
-                    | (in_session & (~self.loading | programmer_busy))
-                )
-            ),
+            self.refused.eq(self.enable & ~part & forbidden),
             self.accepted.eq(self.enable & writable & ~part & ~self.refused & ~self.session_error),
             self.to_unit.eq(self.accepted & (run_time | (bias & self.complete))),
-            self.counted.eq(self.accepted & self.strobe.any() & (run_time | bias | setting | in_session)),
+            self.counted.eq(self.accepted & self.strobe.any() & covered),
         ]
         return m
+
+    def _programming(self, m: Module, writable: Signal, whole: Signal) -> tuple[Value, Value]:
+        """Writes to the programmers: whether a programmer or the session forbids the one of this cycle, and whether it
+        is one. Targets are `writable`, as a `whole` word.
+        """
+        setting = Signal()
+        in_session = Signal()  # wants a load session, and its programmer at rest
+        programmer_busy = Signal()
+        with m.Switch(self.address):
+            for e in host_map(self._parameters):
+                if isinstance(e.register, HostRegister) and e.register.group == "programming":
+                    with m.Case(e.address):
+                        m.d.comb += setting.eq(1)
+                if e.name == "program_start":
+                    with m.Case(e.address):
+                        m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]
+        for index, inside in block_hits(self._parameters, "program_target", self.address):
+            with m.If(inside):
+                m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
+                m.d.comb += programmer_busy.eq(self.programming[index])
+        held = (setting & self.programming.any()) | (in_session & (~self.loading | programmer_busy))
+        return held, setting | in_session

@@ -16,6 +16,7 @@ __all__ = [
     "CrossbarDriveSignature",
     "CrossbarProgramSignature",
     "CrossbarSignature",
+    "MacroSignature",
     "answer_layout",
     "operation_layout",
 ]
@@ -140,12 +141,21 @@ class CrossbarProgramSignature(Signature):
         super().__init__(_program_members(parameters))
 
 
+class MacroSignature(Signature):
+    """All that a layer's macro has: the members of all sides, whether or not the unit uses them."""
+
+    def __init__(self, parameters: LayerParameters) -> None:
+        super().__init__({**_drive_members(parameters), **_convert_members(parameters), **_program_members(parameters)})
+
+
 class CrossbarSignature(Signature):
-    """All of a layer's `CrossbarPort`: the members of all sides.
+    """All of a layer's `CrossbarPort`: the members of all sides, without the programming side where the unit has no
+    programmers.
 
     All inputs are sampled by the unit's clock, without a synchroniser: `sampled`, `done` and `program_done`, and the
     data beside them, must be synchronous to it.
     """
 
     def __init__(self, parameters: LayerParameters) -> None:
-        super().__init__({**_drive_members(parameters), **_convert_members(parameters), **_program_members(parameters)})
+        programming = _program_members(parameters) if parameters.programmer else {}
+        super().__init__({**_drive_members(parameters), **_convert_members(parameters), **programming})

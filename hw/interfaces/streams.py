@@ -156,5 +156,7 @@ def seed_words(parameters: NpuParameters) -> int:
 
 
 def frame_words(parameters: NpuParameters) -> int:
-    """Words of a result frame that carries the activity: the answer, cycles and gap, three per layer."""
-    return 2 + 3 * len(parameters.layers)
+    """Words of a result frame that carries all there is: the answer, cycles and gap, and with activity counters three
+    per layer.
+    """
+    return 2 + 3 * len(parameters.layers) * parameters.activity_counters

@@ -25,7 +25,7 @@ class DacDriver(wiring.Component):
 
     A vector starts only when `sampled` of the drive before has fallen, and only when the request before was taken, so
     that held samples are never overwritten while they are being converted. Programming is granted between vectors,
-    before the next one, and never while `drive` or `sampled` is up.
+    before the next one, and never while `drive` or `sampled` is up; a layer without a programmer has nothing to grant.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class DacDriver(wiring.Component):
     i : In(stream of vector_layout), the layer's input of one read
     o : Out(stream of request_layout), the row tiles whose samples are to be converted
     xbar : Out(CrossbarDriveSignature), row side of the crossbar port
-    program_request : In(1), the programmer wants the crossbar; held until it is done
-    program_grant : Out(1), the crossbar is the programmer's
+    program_request : In(1), the programmer wants the crossbar; held until it is done. Only with a programmer
+    program_grant : Out(1), the crossbar is the programmer's. Only with a programmer
     pulse_event : Out(1), a drive starts; the two counts below are 0 in all other cycles
     pulse_count : Out(count_bits), rows that are driven
     tiles_read : Out(range(row_tiles + 1)), row tiles that are driven
@@ -67,8 +67,7 @@ class DacDriver(wiring.Component):
                 "i": In(stream.Signature(vector_layout(parameters))),
                 "o": Out(stream.Signature(request_layout(parameters))),
                 "xbar": Out(CrossbarDriveSignature(parameters)),
-                "program_request": In(1),
-                "program_grant": Out(1),
+                **({"program_request": In(1), "program_grant": Out(1)} if parameters.programmer else {}),
                 "pulse_event": Out(1),
                 "pulse_count": Out(parameters.count_bits),
                 "tiles_read": Out(range(parameters.row_tiles + 1)),
@@ -97,7 +96,7 @@ class DacDriver(wiring.Component):
             m.d.comb += active[tile].eq(rows[tile * tile_bits : (tile + 1) * tile_bits].any())
 
         drive = Signal()
-        grant = Signal()
+        grant = Signal() if self._parameters.programmer else None
         offered = Signal()
         timer = Signal(range(self._pulse_cycles))
 
@@ -105,10 +104,12 @@ class DacDriver(wiring.Component):
             self.xbar.rows.eq(rows),
             self.xbar.tiles.eq(tiles),
             self.xbar.drive.eq(drive),
-            self.program_grant.eq(grant),
             self.o.payload.tiles.eq(tiles),
             self.o.valid.eq(offered),
         ]
+
+        if grant is not None:
+            m.d.comb += self.program_grant.eq(grant)
 
         def take_vector() -> None:
             """Accept the vector and offer its request from the next cycle on."""
@@ -126,11 +127,14 @@ class DacDriver(wiring.Component):
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += tiles.eq(active)
-                with m.If(self.program_request):
-                    with m.If(~self.xbar.sampled):
-                        m.d.sync += grant.eq(1)
-                        m.next = "PROGRAM"
-                with m.Elif(self.i.valid):
+                with_vector = m.If
+                if grant is not None:
+                    with m.If(self.program_request):
+                        with m.If(~self.xbar.sampled):
+                            m.d.sync += grant.eq(1)
+                            m.next = "PROGRAM"
+                    with_vector = m.Elif
+                with with_vector(self.i.valid):
                     with m.If(self.i.payload.silent):
                         take_vector()
                         m.next = "OFFER"
@@ -151,9 +155,10 @@ class DacDriver(wiring.Component):
                     m.d.sync += offered.eq(0)
                     m.next = "IDLE"
 
-            with m.State("PROGRAM"):
-                with m.If(~self.program_request):
-                    m.d.sync += grant.eq(0)
-                    m.next = "IDLE"
+            if grant is not None:
+                with m.State("PROGRAM"):
+                    with m.If(~self.program_request):
+                        m.d.sync += grant.eq(0)
+                        m.next = "IDLE"
 
         return m

@@ -21,10 +21,20 @@ from spikeloom.hw.primitives.activity_counter import ActivityCounter
 __all__ = ["LayerCore"]
 
 
+def _programming_members(parameters: LayerParameters) -> dict[str, wiring.Member]:
+    """Ports of the programmer and its settings."""
+    return {"programmer": In(ProgrammerHostSignature(parameters)), "program": In(ProgramSettingsSignature())}
+
+
+def _counting_members() -> dict[str, wiring.Member]:
+    """Ports of the activity counters."""
+    return {"clear_activity": In(1), "activity": Out(ActivitySignature())}
+
+
 class LayerCore(wiring.Component):
     """DacDriver -> ColumnReadout -> NeuronArray, the counters of what they do, and the Programmer of the cells.
 
-    The programmer gets the crossbar between two vectors; vectors wait until it is done.
+    The programmer gets the crossbar between two vectors; vectors wait until it is done. A layer may be built without.
 
     Parameters
     ----------
@@ -41,11 +51,11 @@ class LayerCore(wiring.Component):
     bias_write : In(BiasWriteSignature), only while no vector is being processed
     clear_flags : In(1), clears `overflow`
     overflow : Out(1), sticky: a membrane saturated
-    clear_activity : In(1), starts the counters over
-    activity : Out(ActivitySignature); an event shows in the counters two cycles later, a conversion
+    clear_activity : In(1), starts the counters over; only with counters
+    activity : Out(ActivitySignature), only with counters; an event shows in the counters two cycles later, a conversion
         and a saturation three
-    programmer : In(ProgrammerHostSignature)
-    program : In(ProgramSettingsSignature)
+    programmer : In(ProgrammerHostSignature), only with a programmer
+    program : In(ProgramSettingsSignature), only with a programmer
 
     Cycles
     ------
@@ -70,10 +80,8 @@ class LayerCore(wiring.Component):
                 "bias_write": In(BiasWriteSignature(parameters)),
                 "clear_flags": In(1),
                 "overflow": Out(1),
-                "clear_activity": In(1),
-                "activity": Out(ActivitySignature()),
-                "programmer": In(ProgrammerHostSignature(parameters)),
-                "program": In(ProgramSettingsSignature()),
+                **(_counting_members() if parameters.activity_counters else {}),
+                **(_programming_members(parameters) if parameters.programmer else {}),
             }
         )
 
@@ -94,15 +102,12 @@ class LayerCore(wiring.Component):
         m.submodules.dac_driver = driver = DacDriver(parameters=parameters, pulse_cycles=self._pulse_cycles)
         m.submodules.column_readout = readout = ColumnReadout(parameters=parameters)
         m.submodules.neuron_array = neurons = NeuronArray(parameters=parameters)
-        m.submodules.programmer = programmer = Programmer(parameters=parameters)
 
         wiring.connect(m, flipped(self.i), driver.i)
         wiring.connect(m, driver.o, readout.i)
         wiring.connect(m, readout.o, neurons.i)
         wiring.connect(m, neurons.o, flipped(self.o))
         wiring.connect(m, flipped(self.bias_write), neurons.bias_write)
-        wiring.connect(m, flipped(self.programmer), programmer.host)
-        wiring.connect(m, flipped(self.program), programmer.settings)
         port = self.crossbar
         m.d.comb += [
             port.rows.eq(driver.xbar.rows),
@@ -115,9 +120,8 @@ class LayerCore(wiring.Component):
             readout.xbar.over.eq(port.over),
             readout.xbar.done.eq(port.done),
         ]
-        for name, member in programmer.xbar.signature.members.items():
-            inner, outer = Value.cast(getattr(programmer.xbar, name)), Value.cast(getattr(port, name))
-            m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)
+        if parameters.programmer:
+            self._program(m, driver)
 
         m.d.comb += [
             getattr(neurons, register.name).eq(getattr(self, register.name))
@@ -128,11 +132,15 @@ class LayerCore(wiring.Component):
             readout.gain.eq(self.gain),
             neurons.clear_flags.eq(self.clear_flags),
             self.overflow.eq(neurons.overflow),
-            driver.program_request.eq(programmer.program_request),
-            programmer.program_grant.eq(driver.program_grant),
         ]
 
-        column_tiles = parameters.column_tiles
+        if parameters.activity_counters:
+            self._count(m, driver, readout, neurons)
+        return m
+
+    def _count(self, m: Module, driver: DacDriver, readout: ColumnReadout, neurons: NeuronArray) -> None:
+        """Count what the three do."""
+        parameters, column_tiles = self._parameters, self._parameters.column_tiles
         events = {
             "row_pulses": (driver.pulse_count * column_tiles, parameters.inputs * column_tiles),
             "tile_reads": (driver.tiles_read * column_tiles, parameters.row_tiles * column_tiles),
@@ -151,4 +159,16 @@ class LayerCore(wiring.Component):
                 counter.clear.eq(clear),
                 getattr(self.activity, name).eq(counter.value),
             ]
-        return m
+
+    def _program(self, m: Module, driver: DacDriver) -> None:
+        """The programmer, between the host and the crossbar."""
+        m.submodules.programmer = programmer = Programmer(parameters=self._parameters)
+        wiring.connect(m, flipped(self.programmer), programmer.host)
+        wiring.connect(m, flipped(self.program), programmer.settings)
+        m.d.comb += [
+            driver.program_request.eq(programmer.program_request),
+            programmer.program_grant.eq(driver.program_grant),
+        ]
+        for name, member in programmer.xbar.signature.members.items():
+            inner, outer = Value.cast(getattr(programmer.xbar, name)), Value.cast(getattr(self.crossbar, name))
+            m.d.comb += outer.eq(inner) if member.flow == Out else inner.eq(outer)

@@ -14,6 +14,7 @@ from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import CODINGS, Coding, check_codings
 from spikeloom.hw.params.decision_rules import DecisionRule
 from spikeloom.hw.params.neuron_features import ALL_RESETS, Reset, check_features
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL, check_optional
 from spikeloom.hw.params.plan import LayerPlacement, Plan
 from spikeloom.hw.params.readouts import READOUT_BITS, Codes, readout_of
 
@@ -71,6 +72,8 @@ class LayerParameters:
     phases, max_steps : K and the largest T_max; copied from the unit, since the widths depend on them
     leak, clip, resets : what the neurons are built with: a leak, a clip, the kinds of reset, in the order of their
         numbers. What is missing has no logic and no register; the only kind of reset needs no register either
+    programmer, activity_counters : whether the unit programs the cells, and counts what layers do; the same in all
+        layers
     """
 
     inputs: int
@@ -89,9 +92,12 @@ class LayerParameters:
     leak: bool = True
     clip: bool = True
     resets: tuple[Reset, ...] = ALL_RESETS
+    programmer: bool = True
+    activity_counters: bool = True
 
     def __post_init__(self) -> None:
         check_features(self)
+        check_optional(self)
         for name in (
             "inputs",
             "outputs",
@@ -276,6 +282,9 @@ class NpuParameters:
         for index, (layer, placement) in enumerate(zip(self.layers, plan.placements, strict=True)):
             if layer.phases != self.phases or layer.max_steps != self.max_steps:
                 raise SpikeLoomError(f"Layer {index}: phases and max_steps must equal the unit's")
+            for name in ALL_OPTIONAL:
+                if getattr(layer, name) != getattr(self.layers[0], name):
+                    raise SpikeLoomError(f"Layer {index}: {name} must equal that of the other layers")
             if dense and index > 0 and layer.inputs != self.layers[index - 1].outputs:
                 raise SpikeLoomError(
                     f"Layer {index} has {layer.inputs} inputs, but layer {index - 1} has "
@@ -327,6 +336,21 @@ class NpuParameters:
     def encoded(self) -> LayerParameters:
         """A layer that has the whole image as its rows: the shape of the encoder's vectors."""
         return replace(self.layers[0], inputs=self.inputs, positions=1)
+
+    @property
+    def programmer(self) -> bool:
+        """The unit programs the cells of its layers."""
+        return self.layers[0].programmer
+
+    @property
+    def activity_counters(self) -> bool:
+        """The unit counts what its layers do."""
+        return self.layers[0].activity_counters
+
+    @property
+    def draws_seeds(self) -> bool:
+        """The encoder is built for a coding that draws at random, so that images have seeds."""
+        return any(coding.draws_seeds for coding in self.codings)
 
     @property
     def classes(self) -> int:

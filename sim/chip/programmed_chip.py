@@ -11,6 +11,7 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from spikeloom.hw.params.codings import check_coding_built
 from spikeloom.hw.params.neuron_features import check_used
+from spikeloom.hw.params.optional_parts import check_programmer
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout, Reset
 from spikeloom.sim.chip.chip_facts import chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
@@ -153,6 +154,7 @@ class ProgrammedChip:
                 f"{p.layers[0].row_bits}"
             )
         check_coding_built(self.coding, p.codings)
+        check_programmer(p, self.programming.method)
         held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
         for name, value, low, high in (
             ("t_max", self.t_max, 1, p.max_steps),

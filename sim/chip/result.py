@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from spikeloom.sim.common.plain_table import html_table
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.common.slips import warn
 
-__all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace", "from_counters"]
+__all__ = ["ACTIVITIES", "Mismatch", "Result", "Trace", "from_counters", "uncounted"]
 
 ACTIVITIES = (*(name for name in COUNTERS if name != "spikes"), "conductance", "stray")
 """Keys of `Result.activity`. The first four are hardware counters; `conductance` is the sum over row pulses of the
@@ -106,6 +106,8 @@ class Result:
     drift : where the cells are after the last image, if they drift
     origin : chip and images that it was measured on; of results of `Chip.predict` and `Chip.cosim`
     class_count : classes that the chip has, for the check of labels; None if it is not known
+    counts_from : who has counted `spikes` and what of `activity` the hardware counts: "itself"; "reference", of a unit
+        without activity counters; or None, where they are 0 and not known
     """
 
     classes: NDArray[np.int32]
@@ -121,6 +123,7 @@ class Result:
     drift: DriftSnapshot | None = field(default=None, repr=False)
     origin: Origin | None = field(default=None, repr=False)
     class_count: int | None = None
+    counts_from: Literal["itself", "reference"] | None = "itself"
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -142,9 +145,25 @@ class Result:
     @property
     def counters(self) -> NDArray[np.int64]:
         """What the hardware counts, int64 [images, layers, counters], in the order of
-        `hw.interfaces.activity.COUNTERS`."""
+        `hw.interfaces.activity.COUNTERS`. Raises `ValueError` where nothing has counted."""
+        self.check_counted()
         known = {**self.activity, "spikes": self.spikes}
         return np.stack([known[name] for name in COUNTERS], axis=2)
+
+    def check_counted(self) -> None:
+        """Raise `ValueError` for a result without counts."""
+        if self.counts_from is None:
+            raise SpikeLoomError(
+                "The result has no activity counts, since its unit is built without activity counters; give a result "
+                "of chip.predict, or build them, by [hardware] activity_counters = true"
+            )
+
+    def counted_by(self, reference: Result) -> Result:
+        """The result, of a unit without activity counters with the counts of the reference's, of the same images."""
+        if self.counts_from == "itself":
+            return self
+        own = {name: self.activity[name] for name in ACTIVITIES if name not in COUNTERS}
+        return replace(self, spikes=reference.spikes, activity=reference.activity | own, counts_from="reference")
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
@@ -170,6 +189,7 @@ class Result:
             drift=results[-1].drift,
             origin=Origin.joined([result.origin for result in results]),
             class_count=results[-1].class_count,
+            counts_from=results[-1].counts_from,
         )
 
     def part(self, rows: NDArray[np.int64]) -> Result:
@@ -183,6 +203,7 @@ class Result:
             trace=None if self.trace is None else self.trace.part(rows),
             origin=None if self.origin is None else self.origin.part(rows),
             class_count=self.class_count,
+            counts_from=self.counts_from,
         )
 
     def accuracy(self, labels: Any) -> float:
@@ -204,7 +225,8 @@ class Result:
 
         Traces are compared where both have them. Raises `Mismatch` at the first difference: in the images' numbers, in
         the images themselves (where both results know them), in the traces (earliest image, then step, layer, neuron),
-        in decisions, in counts, in where the cells have drifted. The sentence names both values.
+        in decisions, in counts (where both have counted), in where the cells have drifted. The sentence names both
+        values.
         """
         if not isinstance(other, Result):
             raise ArgumentTypeError(f"A result can only be compared with a Result, not {type(other).__name__}")
@@ -219,8 +241,10 @@ class Result:
         compared += self._compare_traces(other, names)
         for name in ("classes", "steps", "margins", "reasons"):
             compared += _compare_array(getattr(self, name), getattr(other, name), name, self.ids, names)
-        compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
-        for name in ACTIVITIES:
+        both = self.counts_from == other.counts_from == "itself"
+        if both:
+            compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
+        for name in (name for name in ACTIVITIES if both or name not in COUNTERS):
             compared += _compare_array(self.activity[name], other.activity[name], name, self.ids, names)
         return compared + self._compare_drift(other, names)
 
@@ -288,6 +312,11 @@ def from_counters(counters: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[
     """`Result.spikes`, and what of `Result.activity` the hardware counts, from what `Result.counters` gives."""
     known = {name: counters[:, :, place] for place, name in enumerate(COUNTERS)}
     return known.pop("spikes"), known
+
+
+def uncounted(images: int, layers: int) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+    """What `from_counters` gives, of a unit that counts nothing: zeros."""
+    return from_counters(np.zeros((images, layers, len(COUNTERS)), np.int64))
 
 
 def _earlier(

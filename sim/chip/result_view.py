@@ -57,6 +57,9 @@ class _Viewed(Protocol):
     @property
     def counters(self) -> NDArray[np.int64]: ...
 
+    @property
+    def counts_from(self) -> str | None: ...
+
 
 def result_line(result: _Viewed) -> str:
     """A result in a line, as `repr` has it between its brackets."""
@@ -84,6 +87,10 @@ def result_rows(result: _Viewed) -> list[tuple[str, str]]:
         ]
         if result.cycles is not None:
             rows.append(("clock cycles", f"{result.cycles.mean():,.0f} on average, {result.cycles.max():,} at most"))
+    if result.counts_from != "itself":
+        rows.append(
+            ("activity counts", "of the reference" if result.counts_from else "not known: no activity counters")
+        )
     trace = result.trace
     traced = "no" if trace is None else "spikes" if trace.membranes is None else "spikes and membranes"
     return [
@@ -98,8 +105,8 @@ def result_columns(result: _Viewed) -> dict[str, NDArray[Any]]:
     """A column each of a table with a row per image, in this order.
 
     `chip` (its number), `class`, `steps`, `margin`, `reason` ("rule" or "t_max"); `cycles` and `gaps` of a result that
-    has them; and of every layer what the hardware counts, `layer0_row_pulses` and so on, in the order of
-    `hw.interfaces.activity.COUNTERS`.
+    has them; and, if somebody has counted, of every layer what the hardware counts, `layer0_row_pulses` and so on, in
+    the order of `hw.interfaces.activity.COUNTERS`.
     """
     columns: dict[str, NDArray[Any]] = {
         "image": result.ids,
@@ -109,6 +116,8 @@ def result_columns(result: _Viewed) -> dict[str, NDArray[Any]]:
         "reason": np.where(result.reasons == 1, "rule", "t_max"),
     }
     columns |= {name: known for name in ("cycles", "gaps") if (known := getattr(result, name)) is not None}
+    if result.counts_from is None:
+        return columns
     counters = result.counters
     for layer in range(counters.shape[1]):
         columns |= {f"layer{layer}_{name}": counters[:, layer, place] for place, name in enumerate(COUNTERS)}

@@ -108,7 +108,8 @@ def _decoded(
         cycles[row] = int(fields[2])
         if int(fields[3]):
             raise SimulationError(f"A membrane of image {int(ids[row])} overflowed (layer flags {int(fields[3]):b})")
-        counters[row] = np.array(fields[4:], np.int64).reshape(layers, -1)
+        if p.activity_counters:
+            counters[row] = np.array(fields[4:], np.int64).reshape(layers, -1)
     spikes, activity = from_counters(counters)
     with np.load(folder / "conductance.npz") as totals:
         sums = np.stack([_by_place(totals[f"layer_{index}"], count) for index in range(layers)], axis=1)
@@ -124,6 +125,7 @@ def _decoded(
         ids=ids,
         trace=trace,
         class_count=p.classes,
+        counts_from="itself" if p.activity_counters else None,
     )
 
 

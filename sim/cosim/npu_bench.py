@@ -6,8 +6,8 @@ The bench works from files in the folder it runs in, so that Python is needed fo
 - `images.bin`: per image, 4 bytes image number, 16 bytes seed, then words of `encoder_lanes` pixels, lane 0 last
 - `record.txt`, written: `s image step layer spikes` and `m image step layer membranes` (hexadecimal, neuron 0 lowest;
   for a layer with several positions one line per position, which is the last field),
-  `r image result cycles overflow` then the five activity counters of every layer, `hang image` where nothing happened
-  for far longer than a step can take
+  `r image result cycles overflow` then the five activity counters of every layer, if there are any, `hang image` where
+  nothing happened for far longer than a step can take
 
 The bench sends the next image while one is being processed. It tags each with its place in the stream, and knows the
 current image, for the record and for the device model, by the tag that the chip shows for it.
@@ -78,7 +78,7 @@ module bench (input wire clk);
         .clk(clk), .rst(rst),
         .load__valid(load_valid), .load__payload(load_payload), .load__ready(load_ready),
         .pixels__valid(pixels_valid), .pixels__payload(pixels_payload), .pixels__ready(pixels_ready),
-        .seed(seed), .tag(tag), .drop(1'b0),
+        {seed}.tag(tag), .drop(1'b0),
 {connections}
         .result_tag(result_tag), .cycles(cycles),
         .overflow(overflow),
@@ -189,7 +189,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
     connections: list[str] = []
     values: list[str] = []
     for index in range(len(p.layers)):
-        for name in COUNTERS:
+        for name in COUNTERS if p.activity_counters else ():
             declarations.append(f"    wire [31:0] {name}_{index};")
             connections.append(f"        .activity_{index}__{name}({name}_{index}),")
             values.append(f"{name}_{index}")
@@ -202,6 +202,7 @@ def bench_text(parameters: NpuParameters, macro: dict[str, int], waves: str | No
         step_bits=p.step_bits,
         hang_cycles=1_000_000 + 4 * step_bound(p, macro["SETTLE_CYCLES"], macro["ADC_CYCLES"]),
         step_pad=32 - p.step_bits,
+        seed=".seed(seed), " if p.draws_seeds else "",
         declarations="\n".join(declarations),
         connections="\n".join(connections),
         parameters=",\n".join(f"        .{name}({value})" for name, value in macro.items()),

@@ -62,9 +62,11 @@ def decision(events: Events) -> list[Count]:
 
 
 def counting(events: Events) -> list[Count]:
-    """Activity counters (`hw.layer.layer_core`): two for a vector, three for a word, and the counts of spikes of a
-    word's lanes, here and where they are collected.
+    """Activity counters (`hw.layer.layer_core`), where there are any: two for a vector, three for a word, and the
+    counts of spikes of a word's lanes, here and where they are collected.
     """
+    if not events.parameters.activity_counters:
+        return []
     counted = []
     for index, shape in enumerate(events.shapes):
         vectors = events.runs[:, index] * shape.positions

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.hw.params.plan import MapShape, Window, shared_columns
 from spikeloom.sim.chip.energy_calibration import Calibration
@@ -108,7 +109,9 @@ class Events:
         ]
 
     def activity(self, name: str) -> list[Counts]:
-        """What the result has counted in each layer."""
+        """What was counted in each layer; `ValueError` for counters that the unit does not have."""
+        if name in COUNTERS:
+            self.result.check_counted()
         return list(self.result.activity[name].T)
 
 

@@ -266,14 +266,19 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
 """What no part counts, and why or how."""
 
 _CALIBRATED_AWAY = ("leakage", "logic between registers")
+_PROGRAMMERS = "programmers and write drivers"
+_ELSEWHERE = ("programming", "cells are programmed elsewhere: the unit is built without programmers")
 
 
-def left_out(energy: Energy) -> tuple[tuple[str, str], ...]:
-    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires."""
+def left_out(energy: Energy, programmer: bool = True) -> tuple[tuple[str, str], ...]:
+    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires; and for a unit
+    with or without programmers.
+    """
+    rows = LEFT_OUT if programmer else tuple(_ELSEWHERE if row[0] == _PROGRAMMERS else row for row in LEFT_OUT)
     if energy.calibration is None:
-        return LEFT_OUT
+        return rows
     return (
         ("wires between cells", "of the netlist, which has none; transport is that of the longest alone"),
         ("glitches", "what gates do before they settle, since the netlist is simulated without delays"),
-        *((what, why) for what, why in LEFT_OUT if what not in _CALIBRATED_AWAY),
+        *((what, why) for what, why in rows if what not in _CALIBRATED_AWAY),
     )

@@ -97,6 +97,7 @@ def run_calibration(
         progress=lambda done, total: advance("simulation", done, total, "images"),
     )  # fmt: skip
     compared = reference.compare(run.result, ("reference", "gates"))
+    run = replace(run, result=run.result.counted_by(reference))
     advance("fit", 0, 0, "fitting energies to events")
     fit = calibrate(chip, run, found, libraries, memory_bits, design_of(chip.parameters))
     return Calibrated(fit, found, places, compared)

@@ -68,9 +68,26 @@ def with_cycles(
     return replace(result, cycles=timing(chip, pixels, traced).cycles), FORMULA
 
 
+def _counted(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None) -> Result:
+    """The result with counts, those of the reference where the chip has no activity counters and the images are given.
+
+    Raises `ValueError` where a run of the reference takes other steps.
+    """
+    if result.counts_from is not None or pixels is None or not len(result):
+        return result
+    reference = run_reference(chip, pixels, ids=result.ids)
+    if not np.array_equal(reference.steps, result.steps):
+        raise SpikeLoomError(
+            "The chip is built without activity counters, and its images cannot be run again to count, since reads "
+            "have moved its cells in between; give a result of chip.predict"
+        )
+    return result.counted_by(reference)
+
+
 def energy_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None = None) -> Facts:
     """`sw.analysis.energy_counts.energy_table`, with `images` and `cycles_from` (`VERILOG`, `FORMULA` or None)."""
-    timed, source = with_cycles(chip, result, pixels)
+    counted = _counted(chip, result, pixels)
+    timed, source = with_cycles(chip, counted, pixels)
     table = energy_table(chip, timed)
     known = {name: table[name] for name in (*COMPONENTS, "total")}
     rows = [
@@ -83,6 +100,8 @@ def energy_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8]
             "Modelled: events times coefficients. The clock's part, control, needs clock cycles: give the images too, "
             "or a result of chip.cosim."
         )
+    if counted.counts_from == "reference":
+        note += " Activity is what the reference counts: the chip is built without activity counters."
     if table["calibration"] is not None:
         note += f" {calibration_words(table['calibration'])}"
     title = f"Energy per image, mean of {len(result):,}: typical (low .. high)"

@@ -26,6 +26,7 @@ def design_of(parameters: NpuParameters) -> str:
 
 def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float]]:
     """Activity of every layer, mean of an image: what a result counts, `spikes` and `neuron_updates`."""
+    result.check_counted()
     counted = {**result.activity, "spikes": result.spikes, "neuron_updates": neuron_updates(chip, result)}
     return {name: [mean(values[:, index]) for index in range(len(chip.layers))] for name, values in counted.items()}
 
@@ -41,7 +42,7 @@ def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
     none.
     """
     rest = {
-        "left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy)],
+        "left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy, chip.parameters.programmer)],
         "calibration": calibration_facts(chip),
     }
     if result is None or len(result) == 0:

@@ -168,7 +168,7 @@ def summarise(
         "steps": {**_steps(counted), "measured_on": on(counted)},
         "cycles": {**latency["cycles"], "measured_on": cycles_on},
         "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
-        "energy_J": {**energies, "measured_on": on(timed)},
+        "energy_J": {**energies, "measured_on": on(timed), "counts_from": None if timed is None else timed.counts_from},
         "efficiency": None if not timed else {**efficiency(chip, timed, energies), "measured_on": on(timed)},
         **_copied(programming=programming, decision=decision, tuning=tuning),
         **_copied(drift=drift, lifetime=lifetime, diagnosis=diagnosis),
@@ -238,7 +238,7 @@ def _confusion(
 
 def _bit_exact(comparison: Mapping[str, Any] | None, rtl: Result | None, on: _Images) -> dict[str, Any]:
     """What the comparison of the Verilog with the reference says; None each without one."""
-    names = ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus")
+    names = ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus", "counts_compared")
     if comparison is None:
         return {**dict.fromkeys(names), "measured_on": None}
     measured_on = on(rtl if rtl is not None else comparison["images"])

@@ -20,6 +20,8 @@ from spikeloom.sw.flow.flow import Flow
 
 __all__ = ["bar", "print_json", "print_summary", "print_table", "say", "shown"]
 
+_NOT_COUNTED = "those of the reference: no activity counters"
+
 Advance = Callable[[str, int, int, str], None]
 """Told (step, done, in all, what is counted)."""
 
@@ -104,6 +106,7 @@ def print_summary(flow: Flow, as_json: bool) -> None:
         "through the Verilog": images_in_words(summary["bit_exact"]["measured_on"]),
         "values compared": number(summary["bit_exact"]["values_compared"]),
         "mismatches": number(summary["bit_exact"]["mismatches"]),
+        **({} if summary["bit_exact"]["counts_compared"] is not False else {"activity counts": _NOT_COUNTED}),
         "steps, mean": decimal(summary["steps"]["mean"]),
         f"clock cycles, mean{verilog}": decimal(summary["cycles"]["mean"], 1),
         f"latency, mean{verilog}": si(summary["latency_s"]["mean"], "s"),

@@ -7,14 +7,56 @@ from collections.abc import Iterable, Iterator
 from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.sim.chip.cell_kinds import CELLS, CellKind
 from spikeloom.sim.chip.parameters import DEVICE_GROUPS
+from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.devices.effect_list import EffectEntry
 from spikeloom.sim.devices.effects import EFFECTS
-from spikeloom.sw.config.field_rules import Choice, Unused
+from spikeloom.sw.config.field_rules import Choice, Needs, Unused
+from spikeloom.sw.config.tables import Tables
 
-__all__ = ["DIRECT", "VERIFY", "drifting_cells", "registered_rules", "unused_effects", "unused_with"]
+__all__ = [
+    "DIRECT",
+    "PULSES_NEED_PROGRAMMERS",
+    "VERIFY",
+    "WHOLE_EIGHTHS",
+    "drifting_cells",
+    "registered_rules",
+    "unused_effects",
+    "unused_with",
+]
 
 DIRECT = Choice("programming.method", ("direct",))
 VERIFY = Choice("programming.method", ("write-verify",))
+
+
+def _programmer(config: Tables) -> Iterator[str]:
+    if VERIFY.holds(config) and not config.hardware.programmer:
+        yield (
+            "[programming] method must be 'direct' with [hardware] programmer false, whose unit gives no pulses, not "
+            "'write-verify'; set method 'direct', or programmer true"
+        )
+
+
+PULSES_NEED_PROGRAMMERS = Needs(
+    _programmer,
+    '`programming.method = "write-verify"` needs `hardware.programmer = true`: another unit gives no pulses',
+)
+
+
+def _eighths(config: Tables) -> Iterator[str]:
+    for name in ("tolerance", "amplitude_min", "amplitude_max"):
+        value = getattr(config.programming, name)
+        if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
+            yield (
+                f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
+                f"(the nearest is {round(value * CODES_PER_LEVEL) / CODES_PER_LEVEL!r}), not {value!r}"
+            )
+
+
+WHOLE_EIGHTHS = Needs(
+    _eighths,
+    "`programming.tolerance`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
+    "as the registers hold them",
+)
 
 
 def registered_rules() -> Iterator[Unused]:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
-from spikeloom.sim.chip.units import CODES_PER_LEVEL
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.device_rules import (
     DIRECT,
+    PULSES_NEED_PROGRAMMERS,
     VERIFY,
+    WHOLE_EIGHTHS,
     drifting_cells,
     registered_rules,
     unused_effects,
@@ -168,16 +169,6 @@ def _traced(config: Tables) -> Iterator[str]:
             f"[cosim] trace_images must be at most images ({images}), not {traced}; lower trace_images, leave it out, "
             "or raise images"
         )
-
-
-def _eighths(config: Tables) -> Iterator[str]:
-    for name in ("tolerance", "amplitude_min", "amplitude_max"):
-        value = getattr(config.programming, name)
-        if value * CODES_PER_LEVEL != round(value * CODES_PER_LEVEL):
-            yield (
-                f"[programming] {name} must be a whole number of eighths of a level, as the registers hold it "
-                f"(the nearest is {round(value * CODES_PER_LEVEL) / CODES_PER_LEVEL!r}), not {value!r}"
-            )
 
 
 def _analog_drift(config: Tables) -> Iterator[str]:
@@ -338,11 +329,7 @@ RULES: tuple[Rule, ...] = (
     Unused(("data.validation_images",), (_NIR, _GIVEN_K, _UNTUNED), "for which nothing is trained, learned or tuned"),
     Unused(("nir.*",), (Choice("nir.file", ("",)),), "from which the network would come"),
     # devices and programming
-    Needs(
-        _eighths,
-        "`programming.tolerance`, `amplitude_min` and `amplitude_max` are whole numbers of eighths of a level, "
-        "as the registers hold them",
-    ),
+    WHOLE_EIGHTHS,
     Unused(
         (
             "device.pulse_up",
@@ -364,6 +351,7 @@ RULES: tuple[Rule, ...] = (
     *unused_with(CELLS.built_in()),
     Needs(_analog_drift, lambda: f'{drifting_cells()} needs 1-bit rows (`coding.input` not `"analog"`)'),
     # hardware
+    PULSES_NEED_PROGRAMMERS,
     Needs(
         _read_pulse,
         "`hardware.pulse_cycles` keeps its default below `hardware.settle_cycles`, and `settle_cycles` below "

@@ -345,6 +345,20 @@ class HardwareSection(Section):
             "that the unit can be loaded with other networks of its shape"
         ),
     ] = "used"
+    programmer: Annotated[
+        bool,
+        Field(
+            description="every layer has a programmer, which brings its cells to their levels by write and verify; "
+            "without, cells are programmed elsewhere"
+        ),
+    ] = True
+    activity_counters: Annotated[
+        bool,
+        Field(
+            description="every layer counts its row pulses, tile reads, conversions, saturations and spikes; without, "
+            "energy comes from what the reference counts"
+        ),
+    ] = True
     pulse_cycles: Annotated[
         int,
         Field(

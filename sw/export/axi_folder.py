@@ -19,6 +19,12 @@ from spikeloom.sw.host.registers import bit
 __all__ = ["export_axi_files"]
 
 
+_PULSES = """To program the cells by pulses, continue with
+   targets and starts: `spikeloom firmware` writes all of them for the C driver, and `spikeloom.sw.host` is a Python
+   driver. In the example the cells have their levels from the start."""
+_ELSEWHERE = "The cells\n   are programmed elsewhere: this chip has no programmers."
+
+
 def export_axi_files(chip: Compiled) -> dict[str, bytes | str]:
     """File name -> content; the same bytes for the same chip, on every machine."""
     from spikeloom.sw.weight_image.file import pack
@@ -45,6 +51,8 @@ def _readme(programmed: ProgrammedChip, modules: int, origin: str) -> str:
         f" after {seed_words(p)} of the seed" if rate else ""
     )
     seeds = f", and 0x{bit('control', 'seeds'):x} more for image frames that begin with a seed" if rate else ""
+    counters = "counters" if p.activity_counters else "cycles and gap"
+    targets, pulses = ("targets of the programmers are unknown, ", _PULSES) if p.programmer else ("", _ELSEWHERE)
     checksum = load_checksum(load_writes(programmed))
     settings = ",\n        ".join(macro_settings(programmed))
     return f"""# {programmed.name}, with its buses
@@ -94,13 +102,11 @@ A macro's `sampled`, `done` and `program_done` must be synchronous to `clk`: the
 ready signals may be 1, as AXI allows; valid signals into the chip must be 0, by the same rule.
 
 A chip that is not loaded accepts no images. After `rst`, and after a soft reset, nothing is loaded: registers have
-their reset values, biases are 0, targets of the programmers are unknown, cells keep their conductances. To load it:
+their reset values, biases are 0, {targets}cells keep their conductances. To load it:
 
-1. Write the settings to `control`: 0x{bit("control", "activity"):x} for result frames with counters{seeds}.
+1. Write the settings to `control`: 0x{bit("control", "activity"):x} for result frames with {counters}{seeds}.
 2. Write the build number to `load_begin`.
-3. Write every line of `load.hex`, the run-time registers and biases. To program the cells by pulses, continue with
-   targets and starts: `spikeloom firmware` writes all of them for the C driver, and `spikeloom.sw.host` is a Python
-   driver. In the example the cells have their levels from the start.
+3. Write every line of `load.hex`, the run-time registers and biases. {pulses}
 4. Write {checksum:#010x}, the CRC-32 of the writes of `load.hex`, to `load_end`. The chip answers with an error unless
    it has received just these.
 """

@@ -7,12 +7,13 @@ macro and cells are those of the example of the chip without buses (`sw.export.e
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.export.axi_verilog import AXI_CHIP_NAME
 from spikeloom.hw.host.register_map import ADDRESS_BITS, IDENTIFICATION, build_id, unit_byte_address
-from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
@@ -42,7 +43,7 @@ module example_tb;
     localparam LANES = {lanes};          // bytes of a word of an image frame
     localparam WORDS = {words};          // words of an image frame{seed_note}
     localparam LAYERS = {layers};
-    localparam CHECKED = 1 + 3 * LAYERS;  // words of a result frame that are compared: all but cycles and gap
+    localparam CHECKED = 1 + {words_of_a_layer} * LAYERS;  // words of a result frame but cycles and gap
     localparam [31:0] BUILD = 32'h{build:08x};     // number of this build
     localparam [31:0] CHECKSUM = 32'h{checksum:08x};  // CRC-32 of the writes of load.hex
     localparam [63:0] HANG_CYCLES = 64'd{hang_cycles};
@@ -240,18 +241,28 @@ def axi_example_files(chip: ProgrammedChip) -> dict[str, str]:
         "example_images.hex": "".join(row.reshape(-1)[::-1].tobytes().hex() + "\n" for row in frames),
         "example_results.hex": "".join(
             "_".join(f"{word:016x}" for word in reversed(row)) + "\n"
-            for row in result_words(ideal_result(chip, pixels)).tolist()
+            for row in result_words(_result(chip, pixels)).tolist()
         ),
     }
 
 
+def _result(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> Result:
+    """What the ideal chip gives, without counts where the chip has no counters."""
+    result = ideal_result(chip, pixels)
+    return result if chip.parameters.activity_counters else replace(result, counts_from=None)
+
+
 def result_words(result: Result) -> NDArray[np.uint64]:
-    """Words of the result frames of images, uint64 [images, 1 + 3 layers], without that of `cycles` and `gap`."""
+    """Words of the result frames of images, uint64 [images, 1 + 3 layers], without that of `cycles` and `gap`; 1 of a
+    result that nobody has counted.
+    """
+    numbers = [values.astype(np.uint64) for values in (result.classes, result.steps, result.reasons)]
+    margins = (result.margins.astype(np.int64) & 0xFFFFFFFF).astype(np.uint64)
+    answer = numbers[0] | numbers[1] << np.uint64(16) | numbers[2] << np.uint64(31) | margins << np.uint64(32)
+    if result.counts_from is None:
+        return np.asarray(answer[:, None], np.uint64)
     counters = result.counters.astype(np.uint64)  # images, layers, fields
     row_pulses, tile_reads, conversions, saturations, spikes = np.moveaxis(counters, 2, 0)
-    margins = (result.margins.astype(np.int64) & 0xFFFFFFFF).astype(np.uint64)
-    numbers = [values.astype(np.uint64) for values in (result.classes, result.steps, result.reasons)]
-    answer = numbers[0] | numbers[1] << np.uint64(16) | numbers[2] << np.uint64(31) | margins << np.uint64(32)
     high = np.uint64(32)
     layers = np.stack([row_pulses | tile_reads << high, conversions | saturations << high, spikes], axis=2)
     return np.concatenate([answer[:, None], layers.reshape(len(result), -1)], axis=1)
@@ -260,7 +271,7 @@ def result_words(result: Result) -> NDArray[np.uint64]:
 def _bench(chip: ProgrammedChip, writes: int, checksum: int, words: int) -> str:
     p = chip.parameters
     seeds = chip.coding.draws_seeds
-    assert frame_words(p) == 2 + 3 * len(p.layers) and len(COUNTERS) == 5
+    words_of_a_layer = (frame_words(p) - 2) // len(p.layers)
     control = ["activity"] + ["seeds"] * seeds
     return _BENCH.format(
         images=EXAMPLE_IMAGES,
@@ -269,6 +280,7 @@ def _bench(chip: ProgrammedChip, writes: int, checksum: int, words: int) -> str:
         words=words,
         seed_note=", the seed's before the image's" if seeds else "",
         layers=len(p.layers),
+        words_of_a_layer=words_of_a_layer,
         build=build_id(p),
         checksum=checksum,
         hang_cycles=hang_cycles(chip),
@@ -281,6 +293,7 @@ def _bench(chip: ProgrammedChip, writes: int, checksum: int, words: int) -> str:
         parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),
         identification=IDENTIFICATION,
         control=bit("control", *control),
-        control_note="result frames with counters" + (", image frames with seeds" if seeds else ""),
+        control_note=f"result frames with {'counters' if words_of_a_layer else 'cycles and gap'}"
+        + (", image frames with seeds" if seeds else ""),
         loaded=bit("status", "loaded"),
     )

@@ -32,7 +32,7 @@ _FIELD_BITS = 64
 
 _BENCH = """\
 // Self-checking example: gives the images of example_images.hex to the chip with the ideal macro, the next one while
-// one is being processed, and compares decisions and activity counters with example_results.hex, what the integer
+// one is being processed, and compares decisions{compared} with example_results.hex, what the integer
 // reference computed for ideal cells. Inputs change on falling edges; a stream transfers on the rising edge of a cycle
 // with valid and ready.
 `timescale 1ns / 1ps
@@ -53,8 +53,7 @@ module example_tb;
     reg [8*LANES-1:0] pixels_payload = 0;
     reg pixels_valid = 1'b0;
     wire pixels_ready;
-    reg [127:0] seed = 0;
-    reg [15:0] tag = 0;
+{seed_declared}    reg [15:0] tag = 0;
     wire [15:0] result_tag;
     wire [{result_bits}-1:0] result_payload;
     wire result_valid;
@@ -69,11 +68,10 @@ module example_tb;
     ) chip (
         .clk(clk), .rst(rst),
         .load__payload(load_payload), .load__valid(load_valid), .load__ready(load_ready),
-        .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready), .seed(seed),
-        .tag(tag), .drop(1'b0),
+        .pixels__payload(pixels_payload), .pixels__valid(pixels_valid), .pixels__ready(pixels_ready),
+        {seed}.tag(tag), .drop(1'b0),
         .result__payload(result_payload), .result__valid(result_valid), .result__ready(result_ready),
-        .result_tag(result_tag), .cycles(cycles), .gap(gap), .overflow(overflow),
-{connections}
+        .result_tag(result_tag), .cycles(cycles), .gap(gap), .overflow(overflow){connections}
     );
 
     reg [55:0] writes [0:WRITES-1];
@@ -86,8 +84,7 @@ module example_tb;
     wire [63:0] steps = result_payload[{steps}];
     wire [63:0] margin = {{{{{margin_fill}{{result_payload[{margin_top}]}}}}, result_payload[{margin}]}};
     wire [63:0] reason = result_payload[{reason}];
-    wire [64*FIELDS-1:0] found = {{winner, steps, margin, reason,
-{found}}};
+    wire [64*FIELDS-1:0] found = {{winner, steps, margin, reason{found}}};
     reg [63:0] waited;
     integer i, sent, n, wrong;
     reg loaded = 1'b0;
@@ -110,8 +107,7 @@ module example_tb;
         loaded = 1'b1;
         for (sent = 0; sent < IMAGES; sent = sent + 1) begin
             image = images[sent];
-            seed = image[8*LANES*WORDS +: 128];
-            tag = sent[15:0];
+{seed_given}            tag = sent[15:0];
             for (i = 0; i < WORDS; i = i + 1) begin
                 pixels_payload = image[8*LANES*i +: 8*LANES];
                 pixels_valid = 1'b1;
@@ -193,9 +189,9 @@ def _image_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
 
 
 def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
-    """A line per image: class, steps, margin, reason, and five counters per layer, 16 digits each."""
+    """A line per image: class, steps, margin, reason, and five counters per layer, if there are any, 16 digits each."""
     result = ideal_result(chip, pixels)
-    counters = result.counters
+    counters = result.counters[:, :, : len(_counters(chip))]
     lines = []
     for row in range(len(result)):
         numbers = [result.classes[row], result.steps[row], result.margins[row], result.reasons[row]]
@@ -204,10 +200,15 @@ def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
     return "".join(lines)
 
 
+def _counters(chip: ProgrammedChip) -> tuple[str, ...]:
+    """Counters of a layer."""
+    return COUNTERS if chip.parameters.activity_counters else ()
+
+
 def _bench(chip: ProgrammedChip) -> str:
     p = chip.parameters
     layers = range(len(p.layers))
-    counters = [f"activity_{layer}__{name}" for layer in layers for name in COUNTERS]
+    counters = [f"activity_{layer}__{name}" for layer in layers for name in _counters(chip)]
     steps = p.class_bits
     margin = steps + p.step_bits
     reason = margin + p.margin_bits
@@ -220,15 +221,19 @@ def _bench(chip: ProgrammedChip) -> str:
         result_bits=reason + 1,
         layers=len(p.layers),
         chip=CHIP_NAME,
+        seed=".seed(seed), " if p.draws_seeds else "",
+        seed_declared="    reg [127:0] seed = 0;\n" if p.draws_seeds else "",
+        seed_given="            seed = image[8*LANES*WORDS +: 128];\n" if p.draws_seeds else "",
+        compared=" and activity counters" if counters else "",
         declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
         parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),
         hang_cycles=hang_cycles(chip),
-        connections=",\n".join(f"        .{name}({name})" for name in counters),
+        connections="".join(f",\n        .{name}({name})" for name in counters),
         winner=f"{steps - 1}:0",
         steps=f"{margin - 1}:{steps}",
         margin=f"{reason - 1}:{margin}",
         margin_top=reason - 1,
         margin_fill=_FIELD_BITS - p.margin_bits,
         reason=reason,
-        found=",\n".join(f"        32'd0, {name}" for name in counters),
+        found="".join(f",\n        32'd0, {name}" for name in counters),
     )

@@ -49,6 +49,7 @@ _HEAD = """\
 #define NETWORK_INPUTS {inputs}
 #define NETWORK_FRAME_BYTES {frame_bytes}
 #define NETWORK_IMAGES {images}
+#define NETWORK_COUNTERS {counted} /* 1: the chip has activity counters */
 """
 
 
@@ -101,6 +102,24 @@ def firmware_files(
     return {"network.h": header, "spikeloom_registers.h": c_header()}
 
 
+def _programs(chip: ProgrammedChip) -> bool:
+    return chip.programming.method == "write-verify"
+
+
+def _check_programming(chip: ProgrammedChip) -> None:
+    """Raise `ValueError` for a chip whose cells a list cannot program."""
+    if not chip.parameters.programmer:
+        raise SpikeLoomError(
+            "A list that programs the cells needs a unit with programmers; leave programming out, or build them, by "
+            "[hardware] programmer = true"
+        )
+    if not _programs(chip):
+        raise SpikeLoomError(
+            'A list that programs the cells needs [programming] method = "write-verify", not "direct"; leave '
+            "programming out"
+        )
+
+
 def network_header(
     chip: ProgrammedChip,
     pixels: NDArray[np.uint8],
@@ -123,16 +142,12 @@ def network_header(
     Raises
     ------
     ValueError : images that do not fit, or too many, another result's length, or programming of a chip whose method is
-        "direct"
+        "direct", or that has no programmers
     TypeError : images of another type
     """
-    verify = chip.programming.method == "write-verify"
-    programming = verify if programming is None else programming
-    if programming and not verify:
-        raise SpikeLoomError(
-            'A list that programs the cells needs [programming] method = "write-verify", not "direct"; leave '
-            "programming out"
-        )
+    programming = _programs(chip) if programming is None else programming
+    if programming:
+        _check_programming(chip)
     pixels = check_images(pixels, image_shape(chip.parameters))
     if len(pixels) > _MOST_TAGS:
         raise SpikeLoomError(f"A C header holds 1 .. {_MOST_TAGS} images, not {len(pixels)}; give as many")
@@ -153,6 +168,7 @@ def network_header(
         inputs=p.inputs,
         frame_bytes=lanes * (p.pixel_words + (-(-16 // lanes) if rate else 0)),
         images=len(pixels),
+        counted=int(p.activity_counters),
     )
     network = [
         "static const struct spikeloom_network network = {",

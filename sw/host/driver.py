@@ -87,11 +87,13 @@ class Host:
 
     def _configure(self, seeds: bool = False) -> None:
         """Set what the host's own registers hold after `connect` and resets, and clear the error flags."""
-        control = ["irq_program", "activity"] + ["seeds"] * seeds
+        programmer = self.parameters.programmer
+        control = ["irq_program"] * programmer + ["activity"] + ["seeds"] * seeds
         write_unit(self.transport, "control", bit("control", *control))
         write_unit(self.transport, "timeout", self._timeout)
         write_unit(self.transport, "errors", 0xFFFFFFFF)
-        write_unit(self.transport, "events", 0xFFFFFFFF)
+        if programmer:
+            write_unit(self.transport, "events", 0xFFFFFFFF)
 
     def load(
         self,
@@ -109,7 +111,8 @@ class Host:
         ----------
         chip : a programmed chip, or the path of its weight image
         method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
-            straight into simulated devices. Default: the chip's [programming]
+            straight into simulated devices; real cells of a chip without programmers, which were programmed elsewhere,
+            it leaves as they are. Default: the chip's [programming]
         fault_aware : give pairs with a failed cell a second pass; default: the chip's [programming]
         arrays : for a fast load, the chip's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
         progress : called with layers done and layers in all
@@ -120,7 +123,8 @@ class Host:
         BuildError : made for another build; the sentence names the first parameter that differs
         ChecksumError : the chip has received other writes than were sent
         RefusedError : the chip is processing an image, or is in another state in which it does not load
-        HostError, TransportClosed : no fast load here, a programmer that does not end, a chip that is gone
+        HostError, TransportClosed : no fast load here, pulses of a chip without programmers, a programmer that does not
+            end, a chip that is gone
         """
         check_switch("fault_aware", fault_aware, optional=True)
         check_progress(progress)
@@ -128,10 +132,8 @@ class Host:
         method = method or ("pulses" if programmed.programming.method == "write-verify" else "fast")
         if method not in ("pulses", "fast"):
             raise SpikeLoomError(f"The method of a load must be 'pulses' or 'fast', not {method!r}")
-        devices = self.transport.devices
-        if method == "fast" and devices is None:
-            raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")
-        parameters = self.parameters
+        devices, parameters = self.transport.devices, self.parameters
+        _check_method(method, parameters, devices is not None)
         started = self.transport.clock()
         self._programmed = None
         self._configure(seeds=programmed.coding.draws_seeds)
@@ -173,8 +175,9 @@ class Host:
 
         Returns
         -------
-        the result, with `cycles` and `gaps`; its activity's `conductance` and `stray` are 0 where the devices are real,
-        and `drift` is what simulated cells have drifted by since the load
+        the result, with `cycles` and `gaps`, and with counts if the chip has activity counters; its activity's
+        `conductance` and `stray` are 0 where the devices are real, and `drift` is what simulated cells have drifted by
+        since the load
 
         Raises
         ------
@@ -241,10 +244,12 @@ class Host:
 
     def counters(self) -> dict[str, Any]:
         """Counters of the chip: `images` since its reset, `cycles` and `gap` of the last one, and for each of `layers`
-        the activity of the last one and what programming has done since the load began.
+        the activity of the last one, with activity counters, and what programming has done since the load began, with
+        programmers.
         """
         images, cycles, gap = read_unit(self.transport, "images", "cycles", "gap")
-        names = (*COUNTERS, "pulses", "verify_reads", "failed_cells")
+        names: tuple[str, ...] = COUNTERS if self.parameters.activity_counters else ()
+        names += ("pulses", "verify_reads", "failed_cells") if self.parameters.programmer else ()
         layers = [
             dict(zip(names, read_layer(self.transport, index, *names), strict=True))
             for index in range(len(self.parameters.layers))
@@ -252,8 +257,8 @@ class Host:
         return {"images": images, "cycles": cycles, "gap": gap, "layers": layers}
 
     def status(self) -> dict[str, tuple[str, ...]]:
-        """Flags that are up, by register: `status`, `errors`, `events`."""
-        names = ("status", "errors", "events")
+        """Flags that are up, by register: `status`, `errors`, `events`; the last with programmers only."""
+        names = ("status", "errors", *(("events",) if self.parameters.programmer else ()))
         return {name: flags(name, word) for name, word in zip(names, read_unit(self.transport, *names), strict=True)}
 
     def reset(self) -> None:
@@ -276,6 +281,17 @@ class Host:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _check_method(method: Method, parameters: NpuParameters, simulated: bool) -> None:
+    """Raise `HostError` for a way to load cells that the chip does not have."""
+    if method == "pulses" and not parameters.programmer:
+        raise HostError(
+            "The chip is built without programmers, so its cells cannot be programmed by pulses: load with method "
+            "'fast', which leaves real cells as they are, or generate the hardware with [hardware] programmer = true"
+        )
+    if method == "fast" and parameters.programmer and not simulated:
+        raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")
 
 
 def _as_programmed(

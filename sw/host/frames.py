@@ -13,7 +13,7 @@ from spikeloom.hw.interfaces.streams import RESULT_LAYOUT, SEED_BYTES, frame_wor
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.image_seeds import image_seeds
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sim.chip.result import from_counters
+from spikeloom.sim.chip.result import from_counters, uncounted
 from spikeloom.sim.images.pixels import pixel_words
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.transport import Frames
@@ -53,8 +53,11 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
 
     answer = unpack(RESULT_LAYOUT, table[:, 0].view(np.int64))
     cycles, gaps = halves(table[:, 1])
-    counted = np.stack(halves(table[:, 2:]), axis=2).reshape(len(table), len(parameters.layers), 6)
-    spikes, activity = from_counters(counted[:, :, : len(COUNTERS)])  # the last half of a layer's words is 0
+    if parameters.activity_counters:
+        counted = np.stack(halves(table[:, 2:]), axis=2).reshape(len(table), len(parameters.layers), 6)
+        spikes, activity = from_counters(counted[:, :, : len(COUNTERS)])  # the last half of a layer's words is 0
+    else:
+        spikes, activity = uncounted(len(table), len(parameters.layers))
     return {
         "classes": answer["winner"].astype(np.int32),
         "overflow": answer["overflow"].astype(bool),
@@ -65,4 +68,5 @@ def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any
         "gaps": gaps,
         "spikes": spikes,
         "activity": activity,
+        "counts_from": "itself" if parameters.activity_counters else None,
     }

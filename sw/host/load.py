@@ -92,9 +92,10 @@ class LoadSession:
         return ()
 
     def registers(self, chip: ProgrammedChip) -> None:
-        """Write the run-time registers, biases and settings of programming."""
+        """Write the run-time registers, biases and, with programmers, settings of programming."""
         writes = [(4 * address, value) for address, value in register_writes(chip)]
-        writes += [(unit_byte_address(name), value) for name, value in chip.programming.registers.items()]
+        if chip.parameters.programmer:
+            writes += [(unit_byte_address(name), value) for name, value in chip.programming.registers.items()]
         table = np.array([(address, value & 0xFFFFFFFF) for address, value in writes], np.int64)
         self._execute(accesses(WRITE, table[:, 0], table[:, 1]))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from spikeloom.hw.host.encoder_registers import codings_of
 from spikeloom.hw.host.feature_word import features_of
+from spikeloom.hw.host.part_word import parts_of
 from spikeloom.hw.host.plan_words import plan_of
 from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
@@ -101,10 +102,11 @@ def _plan_words(transport: Transport, length: int) -> list[int]:
 def read_parameters(transport: Transport) -> NpuParameters:
     """Structural parameters of the chip from its registers, checked against its build number, else
     `ForeignChipError`."""
-    count, build, length, codings = read_unit(transport, "layers", "build", "plan_words", "codings")
+    count, build, length, codings, parts = read_unit(transport, "layers", "build", "plan_words", "codings", "parts")
     unit: dict[str, Any] = dict(zip(_UNIT_BUILD, read_unit(transport, *_UNIT_BUILD), strict=True))
-    shared = {name: unit[name] for name in ("phases", "max_steps")}
+    shared: dict[str, Any] = {name: unit[name] for name in ("phases", "max_steps")}
     try:
+        shared |= parts_of(parts)
         layers = []
         for index in range(count):
             own: dict[str, Any] = dict(zip(_LAYER_BUILD, read_layer(transport, index, *_LAYER_BUILD), strict=True))

@@ -115,6 +115,8 @@ def _shape(
         max_bias=min(_all_ones(_largest_bias(layer)), _MAX_REGISTER),  # larger ones are refused
         phases=config.coding.phases,
         max_steps=config.decision.t_max,
+        programmer=config.hardware.programmer,
+        activity_counters=config.hardware.activity_counters,
     )
 
 
@@ -139,13 +141,13 @@ def _reset(config: Config, last: bool) -> Reset:
 def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
     """Raise `ConfigError` for a layer that its programmer, its membranes or its registers do not hold."""
     pairs = shape.lanes * shape.row_tiles
-    if pairs > MAX_TARGETS:
+    if shape.programmer and pairs > MAX_TARGETS:
         raise ConfigError(
             config.name,
             [
                 f"layer '{layer.name}' has {shape.row_tiles} row tiles of {shape.lanes} lanes, {pairs} cell pairs per "
-                f"column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] tile_rows or lower "
-                "[hardware] lanes"
+                f"column group, and its programmer holds at most {MAX_TARGETS}; raise [crossbar] tile_rows, lower "
+                "[hardware] lanes, or set [hardware] programmer to false"
             ],
         )
     if shape.membrane_bits > _MAX_MEMBRANE_BITS:

@@ -37,6 +37,8 @@ def report(
         values, traced = compared(reference, rtl)
         comparison = {"images": len(rtl), "values_compared": values, "mismatches": 0, "traced_images": traced}
         comparison |= {"simulator": rtl.origin.simulator, "through_bus": rtl.origin.through_bus}
+        comparison["counts_compared"] = rtl.counts_from == "itself"
+        rtl = rtl.counted_by(reference.part(rtl.ids))
     diagnosis = chip.findings
     if diagnosis is None and pixels is not None:
         diagnosis = diagnose(chip, pixels, labels, "images of this report")

@@ -34,7 +34,8 @@ class ReportContent:
         With them, what is missing of `by_steps` and `example`, and the accuracies with and without fault-aware
         mapping of a chip that is programmed by pulses, are computed by the reference
     reference, rtl : results on those images, or on some of them; image i has the number i
-    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus"} of the two
+    comparison : {"images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus",
+        "counts_compared"} of the two
     accuracy_ann : of the source network on the same images, 0 .. 1
     waterfall : (stage, accuracy 0 .. 1) pairs, or mappings with these keys
     by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out

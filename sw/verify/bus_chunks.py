@@ -78,6 +78,7 @@ def cosimulate_through_bus(
             expected = run_reference(chip, images[:count], ids=ids, trace=chunk.trace, arrays=arrays)
             values = expected.compare(result, ("the reference", "the Verilog"))
             facts = load_facts(chip, load)
+            result = result.counted_by(expected)
             known = result, values, facts
             if path is not None:
                 write_atomic(path.with_suffix(".json"), json.dumps(facts) + "\n")
@@ -97,6 +98,7 @@ def cosimulate_through_bus(
         "traced_images": traced,
         "simulator": options.simulator,
         "through_bus": {**facts, **gap_facts(result)},
+        "counts_compared": chip.parameters.activity_counters,
     }
     return result, comparison
 

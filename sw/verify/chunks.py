@@ -58,7 +58,8 @@ def cosimulate(
     Returns
     -------
     The Verilog's result and {"images", "values_compared", "mismatches" (always 0), "traced_images", "simulator",
-    "through_bus" (None, or what the host found)}
+    "through_bus" (None, or what the host found), "counts_compared"}. Without activity counters the result has the
+    reference's counts, and they are not compared
 
     Raises `spikeloom.errors.Mismatch` at the first difference, and `spikeloom.errors.ToolError` if a program is
     missing.
@@ -102,6 +103,7 @@ def cosimulate(
         "traced_images": traced,
         "simulator": options.simulator,
         "through_bus": None,
+        "counts_compared": chip.parameters.activity_counters,
     }
     return Result.concatenate(parts), joined
 
@@ -129,7 +131,9 @@ def _compared(
     starts = [part.drift for part in expected_parts[:-1] if part.drift is not None]
     place = slice(int(ids[0]), int(ids[-1]) + 1)
     result = run_cosim(chip, images[place], ids=ids, options=options, arrays=arrays, drift=drift, starts=starts)
-    return result, Result.concatenate(expected_parts).compare(result, ("the reference", "the Verilog"))
+    expected = Result.concatenate(expected_parts)
+    values = expected.compare(result, ("the reference", "the Verilog"))
+    return result.counted_by(expected), values
 
 
 def _ranges(traced: int, count: int) -> Iterator[tuple[int, int]]:

@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
         origin = result.origin
         facts = {"chip": origin.chip, "simulator": origin.simulator, "through_bus": origin.through_bus}
         arrays |= {"origin": np.array(json.dumps(facts)), "origin_images": origin.images}
+    if result.counts_from != "itself":
+        arrays["counts_from"] = np.array(result.counts_from or "")
     if result.class_count is not None:
         arrays["class_count"] = np.int64(result.class_count)
     buffer = io.BytesIO()
@@ -56,6 +58,7 @@ def load_result(path: Path) -> tuple[Result, int]:
                 drift=_drift(file),
                 origin=_origin(file),
                 class_count=int(file["class_count"]) if "class_count" in file.files else None,
+                counts_from=_counts_from(file),
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -69,6 +72,13 @@ def _origin(file: Any) -> Origin | None:
     if "origin" not in file.files:
         return None
     return Origin(**json.loads(str(file["origin"])), images=file["origin_images"])
+
+
+def _counts_from(file: Any) -> Literal["itself", "reference"] | None:
+    """Who has counted; the result itself, of a file that does not say it."""
+    if "counts_from" not in file.files:
+        return "itself"
+    return "reference" if str(file["counts_from"]) else None
 
 
 def _drift(file: Any) -> DriftSnapshot | None:

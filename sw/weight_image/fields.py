@@ -119,6 +119,8 @@ def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
         "decision.skip": chip.skip,
         "decision.readout": chip.readout.name.lower(),
         "hardware.encoders": chip.parameters.encoders,
+        "hardware.programmer": chip.parameters.programmer,
+        "hardware.activity_counters": chip.parameters.activity_counters,
         "hardware.pulse_cycles": chip.parameters.pulse_cycles,
         "hardware.settle_cycles": chip.settle_cycles,
         "hardware.adc_cycles": chip.adc_cycles,

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.hw.params.plugins import load_plugins
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -50,14 +52,15 @@ __all__ = [
 ]
 
 FORMAT = "spikeloom weight image"
-VERSION = 9
+VERSION = 10
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
 read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to version 6 energy coefficients were
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`). Up to version 8 neurons had all features, and there were
-two encoders, of all codings.
+two encoders, of all codings. Up to version 9 there were programmers and
+activity counters.
 """
 _REMEDY = "take a complete copy, or compile the chip again"
 
@@ -274,12 +277,12 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
 
 
 def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
-    """What helps where two chips differ in nothing but features of neurons, codings and encoders, or have different
-    codings, a clause; "" for other differences.
+    """What helps where two chips differ in nothing but features of neurons, codings, encoders and optional parts, or
+    have different codings, a clause; "" for other differences.
     """
 
     def whole(chip: NpuParameters) -> NpuParameters:
-        layers = (dataclasses.replace(layer, **ALL_FEATURES) for layer in chip.layers)
+        layers = (dataclasses.replace(layer, **(ALL_FEATURES | ALL_OPTIONAL)) for layer in chip.layers)
         return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit, encoders=1)
 
     if first_difference(whole(parameters), whole(expected)) is not None:
@@ -289,19 +292,28 @@ def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
             "; generate the hardware from this network with `spikeloom verilog`, or compile the network with the "
             "[coding] of the hardware"
         )
-    encoders = f"encoders = {expected.encoders}" if parameters.encoders != expected.encoders else ""
     has_all = {}  # whether the hardware has all, of what differs
     if parameters.codings != expected.codings:
         has_all["input_codings"] = expected.codings == CODINGS.unit
-    if parameters.layers != expected.layers:
-        has_all["neuron_features"] = expected.layers == whole(expected).layers
+    if any(getattr(a, name) != getattr(b, name) for name in ALL_FEATURES for a, b in _layers(parameters, expected)):
+        has_all["neuron_features"] = all(
+            layer == dataclasses.replace(layer, **ALL_FEATURES) for layer in expected.layers
+        )
     settings = [f'{name} = "all"' for name in has_all]
+    if parameters.encoders != expected.encoders:
+        settings.append(f"encoders = {expected.encoders}")
+    for name in ALL_OPTIONAL:
+        there = getattr(expected.layers[0], name)
+        if there != getattr(parameters.layers[0], name):
+            settings.append(f"{name} = {str(there).lower()}")
+    setting = "[hardware] " + " and ".join(settings)
     if all(has_all.values()):
-        return f"; compile the network with [hardware] {' and '.join([*settings, *([encoders] if encoders else [])])}"
-    also = f", and with {encoders}" if encoders else ""
-    return (
-        f"; generate the hardware with [hardware] {' and '.join(settings)}, and compile the network with it, too{also}"
-    )
+        return f"; compile the network with {setting}"
+    return f"; generate the hardware with {setting}, and compile the network with it, too"
+
+
+def _layers(parameters: NpuParameters, expected: NpuParameters) -> Iterator[tuple[LayerParameters, LayerParameters]]:
+    return zip(parameters.layers, expected.layers, strict=True)
 
 
 def first_difference(parameters: NpuParameters, expected: NpuParameters) -> tuple[str, Any, Any] | None:

@@ -107,7 +107,8 @@ class Run:
         padded = image + [self.rng.randrange(256) for _ in range(-len(image) % p.encoder_lanes)]
         words = [padded[start : start + p.encoder_lanes] for start in range(0, len(padded), p.encoder_lanes)]
         for index, word in enumerate(words[:count]):
-            ctx.set(dut.seed, self.rng.getrandbits(128) if index else seed)
+            if dut.parameters.draws_seeds:
+                ctx.set(dut.seed, self.rng.getrandbits(128) if index else seed)
             ctx.set(dut.tag, self.rng.getrandbits(16) if index else tag)
             await send(ctx, dut.pixels, [{"pixels": word}], random.Random(tag + index), self.stall, times)
         return times

@@ -29,6 +29,8 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "dense", dense()
     yield "dense, subtracts only", dense(leak=False, clip=False, resets=(Reset.SUBTRACT,))
     yield "dense, zero or none", dense(leak=False, clip=False, resets=(Reset.ZERO, Reset.NONE))
+    yield "dense, no programmers", dense(programmer=False)
+    yield "dense, no counters", dense(activity_counters=False)
     yield "dense, one encoder", lambda: Npu(parameters=replace(test_npu.unit(phases=3), encoders=1))
     for coding in CODINGS.unit:
         only = replace(test_npu.unit(row_bits=coding.row_bits), codings=(coding,))
@@ -43,6 +45,8 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     for name in ("two", "three"):
         yield f"{name} replicas", maps(lambda name=name: test_npu_maps.REPLICAS[name])
     yield "buses", lambda: NpuAxi(parameters=test_npu.unit())
+    yield "buses, no programmers", lambda: NpuAxi(parameters=test_npu.unit(programmer=False))
+    yield "buses, no counters", lambda: NpuAxi(parameters=test_npu.unit(activity_counters=False))
     yield "buses, maps", lambda: NpuAxi(parameters=test_npu_maps.unit_of(test_npu_maps.residual()))
 
 

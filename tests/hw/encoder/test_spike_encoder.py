@@ -117,9 +117,11 @@ def test_codes_are_the_models(parameters: NpuParameters, coding: Coding, stall: 
             seed = [rng.getrandbits(128), 0, 1 << 127][image_index]
             ctx.set(dut.even_start, even_start)
             words = words_of(parameters, image, rng)
-            ctx.set(dut.seed, seed)
+            if dut.parameters.draws_seeds:
+                ctx.set(dut.seed, seed)
             await send(ctx, dut.pixels, words[:1], rng, stall)
-            ctx.set(dut.seed, junk.getrandbits(128))
+            if dut.parameters.draws_seeds:
+                ctx.set(dut.seed, junk.getrandbits(128))
             await send(ctx, dut.pixels, words[1:], rng, stall)
             taken = await collect(ctx, dut.o, steps, rng, stall)
             assert taken == vectors_of(parameters, image, coding, steps, seed, even_start), f"image {image_index}"
@@ -142,7 +144,8 @@ def test_long_run_follows_the_pixel(coding: Coding) -> None:
 
     async def bench(ctx):
         ctx.set(dut.coding, int(coding))
-        ctx.set(dut.seed, rng.getrandbits(128))
+        if dut.parameters.draws_seeds:
+            ctx.set(dut.seed, rng.getrandbits(128))
         await send(ctx, dut.pixels, words_of(parameters, image, rng), rng, 0)
         for vector in await collect(ctx, dut.o, 255, rng, 0):
             for pixel in range(len(image)):
@@ -188,7 +191,8 @@ def test_restart_at_any_moment(moment: int, coding: Coding) -> None:
     async def feed(ctx):
         ctx.set(dut.coding, int(coding))
         ctx.set(dut.even_start, 200)
-        ctx.set(dut.seed, rng.getrandbits(128))
+        if dut.parameters.draws_seeds:
+            ctx.set(dut.seed, rng.getrandbits(128))
         old_words = words_of(parameters, old, rng)
         ctx.set(dut.pixels.valid, 1)
         for cycle in range(moment):
@@ -201,7 +205,8 @@ def test_restart_at_any_moment(moment: int, coding: Coding) -> None:
         await ctx.tick()
         ctx.set(dut.restart, 0)
         assert ctx.get(dut.pixels.ready) and not ctx.get(dut.o.valid)
-        ctx.set(dut.seed, seed)
+        if dut.parameters.draws_seeds:
+            ctx.set(dut.seed, seed)
         await send(ctx, dut.pixels, words_of(parameters, new, rng), rng, 0)
         taken = await collect(ctx, dut.o, 4, rng, 0.3)
         assert taken == vectors_of(parameters, new, coding, 4, seed, 200)

@@ -35,6 +35,7 @@ from spikeloom.hw.layer.neuron_array import NeuronArray
 from spikeloom.hw.layer.programmer import Programmer
 from spikeloom.hw.layer.spike_collector import SpikeCollector
 from spikeloom.hw.npu import Npu
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters
 from tests.benches.start_values import instances_of
 from tests.checks.lint import slang, unwaived, waived
@@ -237,6 +238,17 @@ def test_ports_have_widths_and_meanings(exported: dict[str, str]) -> None:
 def test_verilator_has_no_warnings(folder: Path, macro: str) -> None:
     command = [tool("verilator"), "--lint-only", "-Wall", "--top-module", "spikeloom_chip", "waivers.vlt"]
     assert "%Warning" not in run(*command, *sources(folder, macro), cwd=folder)
+
+
+@pytest.mark.parametrize("macro", ["blackbox", "ideal"])
+def test_a_unit_without_what_is_optional_has_none(tmp_path: Path, macro: str) -> None:
+    """Its wrapper holds the programming side of the macros at 0, and leaves their answers alone."""
+    lean = replace(unit(**dict.fromkeys(ALL_OPTIONAL, False)), codings=(Coding.EVEN,))
+    files = export_verilog(lean)
+    assert ".program_cell(1'd0)" in files["chip.sv"] and "seed" not in files["chip.sv"]
+    write_folder(tmp_path / "export", files)
+    test_verilator_has_no_warnings(tmp_path / "export", macro)
+    test_slang_has_no_errors_and_no_warnings(tmp_path / "export", macro)
 
 
 @pytest.mark.parametrize("macro", ["blackbox", "ideal"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from amaranth.hdl import Assert, Cat, Mux, Signal, Value
+from amaranth.hdl import Assert, Cat, Const, Module, Mux, Signal, Value
 
 import spikeloom.hw.host.host_block
 import spikeloom.hw.host.load_guard
 from spikeloom.hw.host.host_block import HostBlock
 from spikeloom.hw.host.register_map import (
+    HostRegister,
     bias_byte_address,
     build_id,
     host_map,
@@ -19,7 +22,7 @@ from spikeloom.hw.host.register_map import (
 )
 from spikeloom.hw.host.write_guard import WriteGuard
 from spikeloom.hw.interfaces.registers import Register
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
+from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, past
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches
 from tests.hw.host.test_load_guard import Folded
@@ -28,7 +31,8 @@ LAYER = LayerParameters(
     inputs=2, outputs=3, lanes=2, tile_rows=1, adc_bits=3, max_gain_shift=1, max_theta=7, max_bias=3, max_steps=3
 )
 UNIT = NpuParameters(layers=(LAYER,), max_steps=3, encoder_lanes=1)
-BUILD = build_id(UNIT)
+LEAN = replace(UNIT, layers=(replace(LAYER, programmer=False, activity_counters=False),), codings=(Coding.EVEN,))
+"""Without programmers, activity counters and seeds."""
 SETTINGS = [f"program_{name}" for name in ("window", "tries", "amplitude_min", "amplitude_max")]
 
 
@@ -41,7 +45,7 @@ class Guard(Harness):
     nothing to the unit, and leaves no flag but that of its cause. A right one changes the bytes with a strobe, and no
     other, of its own register only (looked at through any one bit), writes its own target, starts its own programmer,
     and counts for the checksum if it is one of those. Flags come up with their cause and stay until a one is written to
-    them. A read is an error where nothing is.
+    them. A read is an error where nothing is: what is not built, too, such as registers of programmers.
     """
 
     def __init__(self, dut: HostBlock) -> None:
@@ -53,26 +57,30 @@ class Guard(Harness):
         dut, bus, inner = self.dut, self.dut.bus, self.inner
         entries = host_map(dut.parameters)
         write, address, strobe = bus.write_enable, bus.write_address, bus.write_strobe
-        programmer, guard = dut.programmer_0, inner.guard
+        programmer, guard = dut.programmer_0 if dut.parameters.programmer else None, inner.guard
+        busy = programmer.busy if programmer is not None else Const(0)
+        build = build_id(dut.parameters)
 
         def at(*addresses: int) -> Value:
             return Cat(address == one for one in addresses).any()
 
         bias = at(*(bias_byte_address(0, index) for index in range(3)))
-        target = at(*(program_target_byte_address(0, index) for index in range(4)))
-        result = Cat(bus.read_address == program_result_byte_address(0, index) for index in range(8)).any()
-        start = at(layer_byte_address(0, "program_start"))
+        target, result, start, settings = Const(0), Const(0), Const(0), Const(0)
+        if programmer is not None:
+            target = at(*(program_target_byte_address(0, index) for index in range(4)))
+            result = Cat(bus.read_address == program_result_byte_address(0, index) for index in range(8)).any()
+            start = at(layer_byte_address(0, "program_start"))
+            settings = at(*(unit_byte_address(name) for name in SETTINGS))
         begin, end = at(unit_byte_address("load_begin")), at(unit_byte_address("load_end"))
         run_time = at(*(e.address for e in entries if isinstance(e.register, Register)))
         seeds = at(*(e.address for e in entries if e.name.startswith("seed_")))
-        settings = at(*(unit_byte_address(name) for name in SETTINGS))
         writable = at(*(e.address for e in entries if e.access != "ro")) | bias | target
         partial = (bias | target | start | begin | end) & strobe.any() & ~strobe.all()
         full = write & strobe.all()
 
         refused, right, wrong_build, wrong_checksum = Signal(), Signal(), Signal(), Signal()
         in_image = (run_time | seeds | settings | bias) & dut.busy
-        in_programming = (settings | target | start | begin | end) & programmer.busy
+        in_programming = (settings | target | start | begin | end) & busy
         out_of_session = (target | start | end) & ~guard.loading
         may = write & ~partial & ~refused
         m.d.comb += [
@@ -81,7 +89,7 @@ class Guard(Harness):
                 & (in_image | (begin & dut.busy) | in_programming | out_of_session)
                 & (~(begin | end) | strobe.all())
             ),
-            wrong_build.eq(may & full & begin & (bus.write_data != BUILD)),
+            wrong_build.eq(may & full & begin & (bus.write_data != build)),
             wrong_checksum.eq(may & full & end & (bus.write_data != guard.checksum)),
             right.eq(may & writable & ~wrong_build & ~wrong_checksum),
             Assert(bus.write_error == ~right),
@@ -89,24 +97,13 @@ class Guard(Harness):
             Assert(dut.load.valid == (right & (run_time | (bias & full)))),
             Assert(~dut.load.valid | (dut.load.payload.address == address[2:])),
             Assert(~(bias & dut.load.valid) | (dut.load.payload.data.as_unsigned() == bus.write_data)),
-            Assert(programmer.target_write.enable == (right & full & target)),
-            Assert(programmer.start == (right & full & start)),
             Assert(guard.opens == (right & full & begin)),
-            Assert(programmer.clear_counts == guard.opens),
             Assert(dut.open == (guard.loaded & ~(may & full & begin))),
             Assert(guard.counted == (right & strobe.any() & (run_time | bias | settings | target | start))),
             Assert(~guard.counted | (guard.address == address)),
         ]
-        with m.If(result):
-            m.d.comb += Assert(bus.read_data == programmer.result)
-            m.d.comb += Assert(programmer.result_index == ((bus.read_address - program_result_byte_address(0, 0)) >> 2))
-        with m.If(programmer.target_write.enable):
-            m.d.comb += Assert(
-                program_target_byte_address(0, 0) + (programmer.target_write.index << 2) == address,
-            )
-            m.d.comb += Assert(programmer.target_write.value == bus.write_data)
-        with m.If(programmer.start):
-            m.d.comb += Assert(Cat(programmer.start_row, programmer.start_group) == bus.write_data)
+        if programmer is not None:
+            self._programming(m, right & full & target, right & full & start, result)
 
         # What is kept: the writable registers, and the flags.
         constant(m, self.bit)
@@ -115,7 +112,10 @@ class Guard(Harness):
             if entry.access != "rw" or entry.name == "clear_flags":
                 continue
             kept = Value.cast(inner.values[entry.layer, entry.name]).as_unsigned()
-            here, now, there = at(entry.address), kept.bit_select(self.bit, 1), self.bit < len(kept)
+            mask = entry.register.mask if isinstance(entry.register, HostRegister) else -1
+            fields = Const(mask & (1 << len(kept)) - 1, 32)
+            here, now, there = at(entry.address), kept.bit_select(self.bit, 1), fields.bit_select(self.bit, 1)
+            m.d.comb += Assert((kept & ~fields) == 0)
             before, wrote, seen = past(m, now), past(m, right & here & struck), past(m, there)
             with m.If(seen):
                 m.d.comb += Assert(now == Mux(wrote, past(m, data), before))
@@ -127,7 +127,7 @@ class Guard(Harness):
             with m.If(bus.read_address == entry.address):
                 m.d.comb += Assert(bus.read_data[: len(kept)] == kept)
         programming = Signal()
-        m.d.sync += programming.eq(programmer.busy)
+        m.d.sync += programming.eq(busy)
         causes = [
             refused,
             dut.wrong_frame,
@@ -136,7 +136,8 @@ class Guard(Harness):
             guard.timed_out | dut.frame_timed_out,
             dut.unloaded,
         ]
-        for name, bits in (("errors", causes), ("events", [programming & ~programmer.busy])):
+        flags = {"errors": causes} | ({"events": [programming & ~busy]} if programmer is not None else {})
+        for name, bits in flags.items():
             clears = write & at(unit_byte_address(name)) & strobe[0]
             for bit, cause in enumerate(bits):
                 flag = inner.values[None, name][bit]
@@ -145,7 +146,10 @@ class Guard(Harness):
         resets = write & at(unit_byte_address("reset")) & strobe[0] & bus.write_data[0]
         m.d.comb += Assert(dut.reset == past(m, resets))
 
-        kinds = {"run_time": run_time, "bias": bias, "setting": settings, "target": target, "start": start}
+        kinds = {"run_time": run_time, "bias": bias}
+        if programmer is not None:
+            kinds |= {"setting": settings, "target": target, "start": start}
+            reaches(m, reads_a_result=result & ~bus.read_error, event=inner.values[None, "events"][0])
         reaches(
             m,
             **{f"{name}_written": right & kind & strobe.any() for name, kind in kinds.items()},
@@ -154,13 +158,30 @@ class Guard(Harness):
             part_of_a_word=write & partial & bus.write_error,
             some_bytes=right & run_time & strobe.any() & ~strobe.all(),
             soft_reset=dut.reset,
-            reads_a_result=result & ~bus.read_error,
             reads_nothing=bus.read_error & bus.read_enable,
             **{f"error_{bit}": inner.values[None, "errors"][bit] for bit in range(len(causes))},
             error_cleared=in_turn(m, inner.values[None, "errors"].all(), ~inner.values[None, "errors"].any()),
-            event=inner.values[None, "events"][0],
         )
         return m
+
+    def _programming(self, m: Module, target: Value, start: Value, result: Value) -> None:
+        """What the programmer is told: targets that are written, starts, sessions that open; results that are read."""
+        bus, guard, programmer = self.dut.bus, self.inner.guard, self.dut.programmer_0
+        m.d.comb += [
+            Assert(programmer.target_write.enable == target),
+            Assert(programmer.start == start),
+            Assert(programmer.clear_counts == guard.opens),
+        ]
+        with m.If(result):
+            m.d.comb += Assert(bus.read_data == programmer.result)
+            m.d.comb += Assert(programmer.result_index == ((bus.read_address - program_result_byte_address(0, 0)) >> 2))
+        with m.If(programmer.target_write.enable):
+            m.d.comb += Assert(
+                program_target_byte_address(0, 0) + (programmer.target_write.index << 2) == bus.write_address,
+            )
+            m.d.comb += Assert(programmer.target_write.value == bus.write_data)
+        with m.If(programmer.start):
+            m.d.comb += Assert(Cat(programmer.start_row, programmer.start_group) == bus.write_data)
 
 
 @pytest.fixture(autouse=True)
@@ -168,8 +189,9 @@ def _simple_checksum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spikeloom.hw.host.load_guard, "Checksum", Folded)
 
 
-def test_proof() -> None:
-    prove(Guard(HostBlock(parameters=UNIT)), "host_block", depth=2, mode="prove")
+@pytest.mark.parametrize("parameters", [UNIT, LEAN], ids=["whole", "lean"])
+def test_proof(parameters: NpuParameters) -> None:
+    prove(Guard(HostBlock(parameters=parameters)), "host_block", depth=2, mode="prove")
 
 
 @pytest.mark.halved
@@ -179,13 +201,13 @@ def test_proof() -> None:
         (WriteGuard, "whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
         (WriteGuard, "writable & ~part & ~self.refused", "writable & ~part"),
         (WriteGuard, "writable & ~part & ~self.refused", "writable & ~self.refused"),
-        (WriteGuard, "| (setting & self.programming.any())", ""),
+        (WriteGuard, "(setting & self.programming.any()) | ", ""),
         (WriteGuard, "(~self.loading | programmer_busy)", "programmer_busy"),
         (WriteGuard, "programmer_busy.eq(self.programming[index])", "programmer_busy.eq(0)"),
         (WriteGuard, " & (address[:2] == 0)", ""),
         (WriteGuard, "address < first + 4 * block.words(layer)", "address <= first + 4 * block.words(layer)"),
         (WriteGuard, 'writable.eq(e.access != "ro")', "writable.eq(1)"),
-        (WriteGuard, "(run_time | bias | setting | in_session)", "(run_time | bias | in_session)"),
+        (WriteGuard, "return held, setting | in_session", "return held, in_session"),
         (HostBlock, "guard.refused | guard.wrong_build | guard.wrong_checksum", "guard.refused | guard.wrong_build"),
         (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data & mask"),
         (HostBlock, "m.d.comb += bus.read_error.eq(1)", "pass"),
@@ -213,8 +235,35 @@ def test_proof() -> None:
     ],
 )
 def test_mutants_fail(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_fails(twin(broken, old, new, UNIT, monkeypatch), "host_block_mutant", depth=4)
+
+
+@pytest.mark.halved
+@pytest.mark.parametrize(
+    ("broken", "old", "new"),
+    [
+        (WriteGuard, "whole.eq(1), in_image.eq(1)", "whole.eq(1)"),
+        (WriteGuard, "covered = in_image & self.busy, run_time | bias", "covered = in_image & self.busy, run_time"),
+        (WriteGuard, " & (address[:2] == 0)", ""),
+        (HostBlock, "(flags & ~cleared)", "flags"),
+        (HostBlock, "word & register.mask", "word"),
+    ],
+    ids=[
+        "bias while busy",
+        "biases not counted",
+        "misaligned windows",
+        "flags for ever",
+        "bits that are not there",
+    ],
+)
+def test_lean_mutants_fail(broken: type, old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_fails(twin(broken, old, new, LEAN, monkeypatch), "host_block_lean_mutant", depth=4)
+
+
+def twin(broken: type, old: str, new: str, parameters: NpuParameters, monkeypatch: pytest.MonkeyPatch) -> Guard:
+    """The harness of a broken twin."""
     broken_unit = mutant(broken, old, new)
     if broken is WriteGuard:
         monkeypatch.setattr(spikeloom.hw.host.host_block, "WriteGuard", broken_unit)
         broken_unit = HostBlock
-    assert_fails(Guard(broken_unit(parameters=UNIT)), "host_block_mutant", depth=4)
+    return Guard(broken_unit(parameters=parameters))

@@ -8,7 +8,7 @@ import zlib
 from typing import Any
 
 import pytest
-from amaranth.hdl import Assert, Assume, Cat, Module, Mux, Signal
+from amaranth.hdl import Assert, Assume, Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -139,11 +139,11 @@ class Folded(wiring.Component):
         return m
 
 
-def guard(old: str = "LOADED = 2", new: str = "LOADED = 2") -> Any:
-    """The guard, or a mutant, with the checksum's stand-in."""
+def guard(old: str = "LOADED = 2", new: str = "LOADED = 2", programmer: bool = True) -> Any:
+    """The guard, or a mutant, with the checksum's stand-in; `programmer` as of the guard."""
     component = mutant(LoadGuard, old, new)
     component.elaborate.__globals__["Checksum"] = Folded
-    return component(build=BUILD)
+    return component(build=BUILD, programmer=programmer)
 
 
 class Session(Harness):
@@ -170,10 +170,11 @@ class Session(Harness):
             Assume(~(dut.counted & (dut.load_begin | dut.load_end))),
             Assume(~(dut.counted | dut.load_begin | dut.load_end) | dut.access),
         ]
-        may_begin = dut.load_begin & ~dut.busy & ~dut.programming
-        may_end = dut.load_end & is_open & ~dut.programming
+        programming = dut.programming if dut.programmer else Const(0)
+        may_begin = dut.load_begin & ~dut.busy & ~programming
+        may_end = dut.load_end & is_open & ~programming
         right_build, right_checksum = dut.value == BUILD, dut.value == model.crc
-        silent = ~dut.access & ~dut.programming
+        silent = ~dut.access & ~programming
         expires = is_open & silent & (dut.timeout != 0) & (pause >= dut.timeout - 1)
         m.d.comb += [
             model.start.eq(may_begin & right_build),
@@ -204,12 +205,16 @@ class Session(Harness):
             begun_again=in_turn(m, opens, model.valid, opens, may_end & right_checksum),
             next_session=in_turn(m, done, opens, done),
             timed_out=in_turn(m, model.valid, dut.timed_out & (dut.timeout == 3), ~dut.loading),
-            quiet_but_programming=in_turn(m, is_open & dut.programming & ~dut.access, dut.timed_out),
             begin_refused_by_an_image=dut.load_begin & dut.busy & done,
-            begin_refused_by_a_programmer=dut.load_begin & dut.programming & is_open,
-            end_refused_by_a_programmer=dut.load_end & dut.programming & is_open,
-            end_refused_outside=dut.load_end & ~is_open & ~dut.programming,
+            end_refused_outside=dut.load_end & ~is_open & ~programming,
         )
+        if dut.programmer:
+            reaches(
+                m,
+                quiet_but_programming=in_turn(m, is_open & programming & ~dut.access, dut.timed_out),
+                begin_refused_by_a_programmer=dut.load_begin & programming & is_open,
+                end_refused_by_a_programmer=dut.load_end & programming & is_open,
+            )
         if self.inductive:
             m.d.comb += [
                 Assert(~(is_open & done)),
@@ -219,8 +224,9 @@ class Session(Harness):
         return m
 
 
-def test_proof() -> None:
-    prove(Session(guard(), inductive=True), "load_guard", depth=2, mode="prove")
+@pytest.mark.parametrize("programmer", [True, False], ids=["programmer", "no programmer"])
+def test_proof(programmer: bool) -> None:
+    prove(Session(guard(programmer=programmer), inductive=True), "load_guard", depth=2, mode="prove")
 
 
 @pytest.mark.parametrize(
@@ -228,16 +234,16 @@ def test_proof() -> None:
     [
         ("self.opens.eq(begin & (self.value == self._build))", "self.opens.eq(begin)"),
         ("self.wrong_checksum.eq(end & (self.value != self.checksum))", "self.wrong_checksum.eq(0)"),
-        ("self.load_begin & ~self.busy & ~self.programming", "self.load_begin & ~self.programming"),
-        ("self.load_begin & ~self.busy & ~self.programming", "self.load_begin & ~self.busy"),
-        ("self.load_end & self.loading & ~self.programming", "self.load_end & ~self.programming"),
-        ("self.load_end & self.loading & ~self.programming", "self.load_end & self.loading"),
+        ("self.load_begin & ~self.busy,", "self.load_begin,"),
+        ("begins & rests", "begins"),
+        ("self.load_end & self.loading,", "self.load_end,"),
+        ("ends & rests", "ends"),
         ("crc.valid.eq(self.counted & self.loading)", "crc.valid.eq(self.counted)"),
         ("crc.start.eq(self.opens)", "crc.start.eq(0)"),
         ("Cat(self.address, self.data)", "Cat(self.data, self.address)"),
         ("with m.If(self.wrong_build | self.wrong_checksum):", "with m.If(self.wrong_checksum):"),
         ("with m.If(self.timed_out):", "with m.If(0):"),
-        ("with m.If(self.access | self.programming):", "with m.If(self.access):"),
+        ("with m.If(~still):", "with m.If(self.access):"),
     ],
     ids=[
         "any build",
@@ -256,3 +262,16 @@ def test_proof() -> None:
 )
 def test_mutants_fail(old: str, new: str) -> None:
     assert_fails(Session(guard(old, new)), "load_guard_twin", depth=6)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("self.load_begin & ~self.busy,", "self.load_begin,"),
+        ("self.load_end & self.loading,", "self.load_end,"),
+        ("with m.If(~still):", "with m.If(0):"),
+    ],
+    ids=["in an image", "end without a session", "given up with accesses"],
+)
+def test_mutants_without_a_programmer_fail(old: str, new: str) -> None:
+    assert_fails(Session(guard(old, new, programmer=False)), "load_guard_lean_twin", depth=6)

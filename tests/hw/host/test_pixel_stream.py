@@ -5,19 +5,23 @@ from __future__ import annotations
 import random
 
 import pytest
-from amaranth.hdl import Assert, Assume, Mux, Signal, Value
+from amaranth.hdl import Assert, Assume, Const, Mux, Signal, Value
 
 from spikeloom.hw.host.pixel_stream import PixelStream
 from spikeloom.hw.interfaces.streams import seed_words
+from spikeloom.hw.params.codings import CODINGS, Coding
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, past
 from tests.benches.stream_bench import simulate
 from tests.formal import Harness, assert_fails, constant, in_turn, prove, reaches, stream_contract
 
 
-def unit(inputs: int, lanes: int) -> NpuParameters:
+def unit(inputs: int, lanes: int, codings: tuple[Coding, ...] = CODINGS.unit) -> NpuParameters:
     layer = LayerParameters(inputs=inputs, outputs=1, lanes=1, max_steps=3)
-    return NpuParameters(layers=(layer,), max_steps=3, encoder_lanes=lanes)
+    return NpuParameters(layers=(layer,), max_steps=3, encoder_lanes=lanes, codings=codings)
+
+
+SEEDLESS = unit(17, 8, (Coding.EVEN,))
 
 
 class Frames(Harness):
@@ -27,7 +31,7 @@ class Frames(Harness):
     completes an image exactly in the cycle in which the last word of a well-formed frame is taken, and has nothing
     outside of frames that may become images. Words are passed on in the cycle in which they are taken, unchanged; one
     of the seed's bytes (any) and the tag are those of the frame. Flags come exactly with their cause, once per frame.
-    No word waits but for the unit behind.
+    No word waits but for the unit behind. Without rate coding no frame begins with a seed.
     """
 
     def __init__(self, dut: PixelStream, inductive: bool = False) -> None:
@@ -40,7 +44,7 @@ class Frames(Harness):
         dut, p = self.dut, self.dut.parameters
         stream_contract(m, dut.i, Assume)
         constant(m, self.byte)
-        before, words, lanes = seed_words(p), p.pixel_words, p.encoder_lanes
+        before, words, lanes = seed_words(p) * p.draws_seeds, p.pixel_words, p.encoder_lanes
 
         # The frame, as the input shows it.
         taken = dut.i.valid & dut.i.ready
@@ -49,7 +53,7 @@ class Frames(Harness):
         number = Signal(range(before + words + 1))  # of the word that is offered; stops past the last
         held_good, held_seeds, tag, seed = Signal(), Signal(), Signal.like(dut.i.payload.tag), Signal(8)
         good = Mux(begun, held_good, dut.open)  # so far
-        seeds = Mux(begun, held_seeds, dut.seeds)
+        seeds = Mux(begun, held_seeds, dut.seeds) if p.draws_seeds else Const(0)
         skipped = Mux(seeds, before, 0)
         final = number == skipped + words - 1
         whole = taken & good & final & last
@@ -89,14 +93,14 @@ class Frames(Harness):
         ]
         with m.If(passed & (held == 0)):
             m.d.comb += Assert(dut.tag == Mux(begun, tag, dut.i.payload.tag))
-            expected = Mux(seeds, seed, dut.default_seed.word_select(self.byte, 8))
-            m.d.comb += Assert(dut.seed.word_select(self.byte, 8) == expected)
+            if p.draws_seeds:
+                expected = Mux(seeds, seed, dut.default_seed.word_select(self.byte, 8))
+                m.d.comb += Assert(dut.seed.word_select(self.byte, 8) == expected)
         waits = dut.i.valid & ~dut.i.ready
         reaches(
             m,
             image=whole & ~seeds,
-            image_with_a_seed=whole & seeds & (held == words - 1),
-            image_after_image=in_turn(m, whole & seeds, whole & ~seeds),
+            image_after_image=in_turn(m, whole & (seeds if p.draws_seeds else 1), whole & ~seeds),
             image_after_a_short_frame=in_turn(m, broken & last, whole),
             image_after_a_long_frame=in_turn(m, broken & ~last, taken & last, whole),
             image_after_a_timeout=in_turn(m, expires & (dut.timeout == 2) & dut.drop, whole),
@@ -104,6 +108,8 @@ class Frames(Harness):
             waits_for_the_unit=in_turn(m, past(m, waits) & waits, whole),
             timeout_of_a_frame_that_is_dropped=expires & ~dut.drop,
         )
+        if p.draws_seeds:
+            reaches(m, image_with_a_seed=whole & seeds & (held == words - 1))
         if self.inductive:
             inner = self.inner
             m.d.comb += [
@@ -111,7 +117,6 @@ class Frames(Harness):
                 Assert(inner.position == number),
                 Assert(number < before + words),
                 Assert(~begun | (inner.skip_held == ~held_good)),
-                Assert(~begun | (inner.seeds_held == held_seeds)),
                 Assert(~begun | (inner.tag_held == tag)),
                 Assert(~begun | (inner.quiet == pause)),
                 Assert(begun | (number == 0)),
@@ -119,8 +124,10 @@ class Frames(Harness):
                 Assert(~(begun & held_good & ~held_seeds) | (number < words)),
                 Assert(~begun | held_good | (number == 0)),
             ]
-            with m.If(begun & held_good & held_seeds & (number > self.byte // lanes)):
-                m.d.comb += Assert(inner.seed.word_select(self.byte, 8) == seed)
+            if p.draws_seeds:
+                m.d.comb += Assert(~begun | (inner._seeds.seeds_held == held_seeds))
+                with m.If(begun & held_good & held_seeds & (number > self.byte // lanes)):
+                    m.d.comb += Assert(inner._seeds.seed.word_select(self.byte, 8) == seed)
         return m
 
 
@@ -128,6 +135,25 @@ class Frames(Harness):
 def test_proof(inputs: int, lanes: int) -> None:
     spec = Frames(PixelStream(parameters=unit(inputs, lanes)), inductive=True)
     prove(spec, "pixel_stream", depth=2, mode="prove")
+
+
+def test_proof_without_seeds() -> None:
+    prove(Frames(PixelStream(parameters=SEEDLESS), inductive=True), "pixel_stream_seedless", depth=2, mode="prove")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("~skip & (self.i.payload.last != is_last)", "~skip & self.i.payload.last & ~is_last"),
+        ("end: ValueLike = p.pixel_words - 1", "end: ValueLike = p.pixel_words"),
+        ("skip.eq(Mux(inside, skip_held, ~self.open))", "skip.eq(~self.open)"),
+        ("kept, passed = skip | wrong, self.i.valid & ~skip & ~wrong", "kept, passed = skip, self.i.valid & ~skip"),
+        ("m.d.sync += [inside.eq(0), position.eq(0)]", "m.d.sync += inside.eq(0)"),
+    ],
+    ids=["too long", "a word more", "opens inside", "wrong word passed", "position kept"],
+)
+def test_mutants_without_seeds_fail(old: str, new: str) -> None:
+    assert_fails(Frames(mutant(PixelStream, old, new)(parameters=SEEDLESS)), "pixel_stream_seedless_twin", depth=9)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +168,8 @@ def test_proof(inputs: int, lanes: int) -> None:
         ("is_seed.eq(seeds & (position < before))", "is_seed.eq(0)"),
         ("self.drop.eq(wrong | (self.timed_out & ~skip_held))", "self.drop.eq(wrong)"),
         ("self.drop.eq(wrong | (self.timed_out & ~skip_held))", "self.drop.eq(self.timed_out & ~skip_held)"),
-        ("self.i.ready.eq(skip | is_seed | wrong | self.pixels.ready)", "self.i.ready.eq(self.pixels.ready)"),
-        ("self.i.ready.eq(skip | is_seed | wrong | self.pixels.ready)", "self.i.ready.eq(1)"),
+        ("self.i.ready.eq(kept | self.pixels.ready)", "self.i.ready.eq(self.pixels.ready)"),
+        ("self.i.ready.eq(kept | self.pixels.ready)", "self.i.ready.eq(1)"),
         ("Mux(inside, tag_held, self.i.payload.tag)", "self.i.payload.tag"),
         ("self.seed.eq(Mux(seeds, seed, self.default_seed))", "self.seed.eq(seed)"),
         ("m.d.sync += [inside.eq(0), position.eq(0)]", "m.d.sync += inside.eq(0)"),

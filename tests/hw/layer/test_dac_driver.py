@@ -199,8 +199,10 @@ class Contract(wiring.Component):
     `inductive` adds what the driver's state machine and registers have to do with each other, for the induction.
     """
 
-    def __init__(self, driver: type = DacDriver, pulse_cycles: int = 2, inductive: bool = False) -> None:
-        self._parameters = LayerParameters(inputs=3, outputs=2, tile_rows=2, lanes=1)
+    def __init__(
+        self, driver: type = DacDriver, pulse_cycles: int = 2, inductive: bool = False, programmer: bool = True
+    ) -> None:
+        self._parameters = LayerParameters(inputs=3, outputs=2, tile_rows=2, lanes=1, programmer=programmer)
         self._pulse_cycles = pulse_cycles
         self._inductive = inductive
         self._dut = driver(parameters=self._parameters, pulse_cycles=pulse_cycles)
@@ -210,7 +212,7 @@ class Contract(wiring.Component):
                 "valid": In(1),
                 "ready": In(1),
                 "sampled": In(1),
-                "program_request": In(1),
+                **({"program_request": In(1)} if programmer else {}),
             }
         )
 
@@ -223,8 +225,11 @@ class Contract(wiring.Component):
             dut.i.valid.eq(self.valid),
             dut.o.ready.eq(self.ready),
             dut.xbar.sampled.eq(sampled),
-            dut.program_request.eq(self.program_request),
         ]
+        grant, requested = Const(0), Const(0)
+        if self._parameters.programmer:
+            grant, requested = dut.program_grant, self.program_request
+            m.d.comb += dut.program_request.eq(requested)
         started = Signal()
         m.d.sync += started.eq(1)
 
@@ -242,8 +247,8 @@ class Contract(wiring.Component):
             m.d.comb += Assume(self.valid & (vector == past(m, vector)))
 
         # The interlock.
-        m.d.comb += Assert(~(dut.program_grant & drive))
-        m.d.comb += Assert(~(dut.program_grant & sampled))
+        m.d.comb += Assert(~(grant & drive))
+        m.d.comb += Assert(~(grant & sampled))
         # The drive: at least pulse_cycles, until sampled, of what does not change and has something to drive.
         with m.If(started & past_drive & drive):
             m.d.comb += Assert((rows == past(m, rows)) & (tiles == past(m, tiles)))
@@ -255,19 +260,22 @@ class Contract(wiring.Component):
             m.d.comb += Assert(self.valid & (tiles == Cat(rows[0:2].any(), rows[2])) & tiles.any())
         # The samples are safe until the request is taken, and the request stays until then.
         with m.If(dut.o.valid):
-            m.d.comb += Assert(~drive & ~dut.program_grant)
+            m.d.comb += Assert(~drive & ~grant)
         with m.If(started & past(m, dut.o.valid & ~self.ready)):
             m.d.comb += Assert(dut.o.valid & (request == past(m, request)))
-        grant = dut.program_grant
         reaches(
             m,
             longest_drive=past_sampled & past_drive & ~drive & (on > self._pulse_cycles),
             shortest_drive=past_drive & ~drive & (on == self._pulse_cycles),
             silent_vector=in_turn(m, drive, dut.o.valid & ~drive & (request == 0)),
-            grant_between_drives=in_turn(m, drive, grant, drive),
-            program_waits_for_sampled=self.program_request & sampled & ~drive & ~grant,
-            both_wait=in_turn(m, self.program_request & drive, grant & self.valid, drive),
         )
+        if self._parameters.programmer:
+            reaches(
+                m,
+                grant_between_drives=in_turn(m, drive, grant, drive),
+                program_waits_for_sampled=requested & sampled & ~drive & ~grant,
+                both_wait=in_turn(m, requested & drive, grant & self.valid, drive),
+            )
         reaches_stalls(m, "request", dut.o)
         if self._inductive:
             self._invariants(m, on)
@@ -279,9 +287,10 @@ class Contract(wiring.Component):
         m.d.comb += [
             Assert(driver.drive == driver.state("DRIVE")),
             Assert(driver.offered == driver.state("OFFER")),
-            Assert(driver.grant == driver.state("PROGRAM")),
             Assert(driver.timer <= most),
         ]
+        if self._parameters.programmer:
+            m.d.comb += Assert(driver.grant == driver.state("PROGRAM"))
         reaches(m, **driver.states)
         with m.If(driver.drive):
             m.d.comb += Assert(Mux(driver.timer == 0, on >= most, on == most - driver.timer))
@@ -290,12 +299,14 @@ class Contract(wiring.Component):
 
 
 @pytest.mark.parametrize("pulse_cycles", [1, 2, 5])
-def test_proof_contract(pulse_cycles: int) -> None:
-    prove(Contract(pulse_cycles=pulse_cycles, inductive=True), "dac_driver", depth=4, mode="prove")
+@pytest.mark.parametrize("programmer", [True, False], ids=["programmer", "no programmer"])
+def test_proof_contract(pulse_cycles: int, programmer: bool) -> None:
+    contract = Contract(pulse_cycles=pulse_cycles, inductive=True, programmer=programmer)
+    prove(contract, "dac_driver", depth=4, mode="prove")
 
 
 BROKEN = {
-    "drives_while_programming": ("with m.Elif(self.i.valid):", "with m.If(self.i.valid):"),
+    "drives_while_programming": ("with_vector = m.Elif", "with_vector = m.If"),
     "grants_while_sampled": ("with m.If(~self.xbar.sampled):", "with m.If(1):"),
     "drives_while_sampled": ("with m.Elif(~self.xbar.sampled):", "with m.Else():"),
     "does_not_wait_for_sampled": ("with m.Elif(self.xbar.sampled):", "with m.Else():"),
@@ -308,6 +319,15 @@ BROKEN = {
 }
 
 
+OF_THE_PROGRAMMER = ("drives_while_programming", "grants_while_sampled")
+"""Broken twins of what a driver without a programmer does not have."""
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_mutants_fail_the_proof(name: str) -> None:
     assert_fails(Contract(mutant(DacDriver, *BROKEN[name])), name, depth=14)
+
+
+@pytest.mark.parametrize("name", [name for name in BROKEN if name not in OF_THE_PROGRAMMER])
+def test_mutants_without_a_programmer_fail_the_proof(name: str) -> None:
+    assert_fails(Contract(mutant(DacDriver, *BROKEN[name]), programmer=False), f"lean_{name}", depth=14)

@@ -1,18 +1,29 @@
+# amaranth: UnusedElaboratable=no
 """Input codings that an encoder is built for: which there may be, and chips that need another one."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
+from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.encoder.single_encoder import SingleEncoder
+from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
+from spikeloom.hw.export.axi_verilog import export_axi
+from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.host.encoder_registers import coding_word, codings_of
+from spikeloom.hw.host.host_block import HostBlock
+from spikeloom.hw.host.pixel_stream import PixelStream
 from spikeloom.hw.host.register_map import host_map
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, encoder_registers, global_registers
+from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.codings import CODINGS, Coding, built_codings, check_coding_built
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
+SEEDS = {f"seed_{part}" for part in range(4)}
 UNIT = NpuParameters(layers=(LayerParameters(inputs=5, outputs=2, lanes=2),), encoder_lanes=2)
 
 
@@ -42,8 +53,8 @@ def test_encoders_are_checked(encoders) -> None:
     [
         (CODINGS.unit, set()),
         ((Coding.RATE, Coding.EVEN), set()),
-        ((Coding.PHASE, Coding.ANALOG), {"even_start"}),
-        ((Coding.EVEN,), {"coding"}),
+        ((Coding.PHASE, Coding.ANALOG), {"even_start", *SEEDS}),
+        ((Coding.EVEN,), {"coding", *SEEDS}),
         ((Coding.RATE,), {"coding", "even_start"}),
     ],
 )
@@ -51,7 +62,25 @@ def test_registers_of_what_is_not_built_are_not_there(codings: tuple[Coding, ...
     unit = replace(UNIT, codings=codings)
     assert global_registers(unit) == tuple(register for register in GLOBAL_REGISTERS if register.name not in missing)
     assert {register.name for register in encoder_registers(unit)} == {"coding", "even_start"} - missing
+    (control,) = (entry.register for entry in host_map(unit) if entry.name == "control")
+    has_seeds = "seeds" in {field.name for field in control.fields}
+    assert has_seeds == unit.draws_seeds == (not SEEDS <= missing)
     assert {entry.name for entry in host_map(UNIT)} - {entry.name for entry in host_map(unit)} == missing
+
+
+@pytest.mark.parametrize("encoders", [1, 2])
+def test_seeds_are_there_with_rate_coding_only(encoders: int) -> None:
+    """Ports of the unit, its encoders and the host's blocks, and the flip-flops of a seed in a frame."""
+    whole = replace(UNIT, encoders=encoders)
+    lean = replace(whole, codings=(Coding.EVEN,))
+    for make in (Npu, EncoderPair, SingleEncoder, SpikeEncoder, HostBlock, PixelStream):
+        gone = set(make(parameters=whole).signature.members) - set(make(parameters=lean).signature.members)
+        assert gone - {"coding"} == {
+            HostBlock: {"seed", "seeds"}, PixelStream: {"seed", "seeds", "default_seed"},
+        }.get(make, {"seed"}), make  # fmt: skip
+    assert "default_seed" not in export_axi(lean)["npu_axi_pixels.sv"]
+    modules = [re.sub("//.*", "", text) for name, text in export_verilog(lean).items() if name.endswith(".sv")]
+    assert modules and not re.search(r"\bseed", "".join(modules))
 
 
 def test_the_word_gives_the_codings_back() -> None:

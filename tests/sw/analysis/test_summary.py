@@ -19,7 +19,10 @@ def test_nothing_is_invented() -> None:
     levels = dict.fromkeys(("ann", "reference", "rtl"))
     assert summary["accuracy"] == {**levels, "measured_on": levels}
     assert summary["bit_exact"] == dict.fromkeys(
-        ("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus", "measured_on")
+        (
+            *("images", "values_compared", "mismatches", "traced_images", "simulator", "through_bus", "measured_on"),
+            "counts_compared",
+        )
     )
     assert summary["steps"]["mean"] is None and summary["cycles"]["mean"] is None
     assert summary["energy_J"].pop("events") == [] and summary["energy_J"].pop("left_out")

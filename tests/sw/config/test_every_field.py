@@ -164,6 +164,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.encoders": (1, {}),
     "hardware.input_codings": ("all", {}),
     "hardware.neuron_features": ("all", {}),
+    "hardware.programmer": (False, {}),
+    "hardware.activity_counters": (False, {}),
     "hardware.pulse_cycles": (9, {}),
     "hardware.settle_cycles": (12, {}),
     "hardware.adc_cycles": (5, {}),
@@ -172,7 +174,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 # Fields whose effect is in clock cycles: only the Verilog has those.
 TIMED = {
-    f"hardware.{name}" for name in ("lanes", "encoder_lanes", "encoders", "pulse_cycles", "settle_cycles", "adc_cycles")
+    f"hardware.{name}"
+    for name in ("lanes", "encoder_lanes", "encoders", "programmer", "pulse_cycles", "settle_cycles", "adc_cycles")
 }
 TIMED |= {"energy.flip_flop_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.

@@ -14,7 +14,12 @@ import pytest
 
 from spikeloom.hw.export.c_header import c_header
 from spikeloom.hw.host.feature_word import feature_word
-from spikeloom.hw.host.register_map import bias_byte_address, layer_byte_address, unit_byte_address
+from spikeloom.hw.host.register_map import (
+    bias_byte_address,
+    layer_byte_address,
+    program_target_byte_address,
+    unit_byte_address,
+)
 from spikeloom.hw.interfaces.activity import COUNTERS
 from spikeloom.hw.params.parameters import Coding, Reset
 from spikeloom.sim.chip.device_config import Programming
@@ -77,7 +82,7 @@ def last_counters(chip: FakeChip, programmed, pixels) -> FakeChip:
     """The chip with its counter registers as after the last image."""
     result = run_reference(programmed, pixels)
     counters = {**result.activity, "conversions": result.activity["conversions"], "spikes": result.spikes}
-    for layer in range(len(programmed.layers)):
+    for layer in range(len(programmed.layers) * programmed.parameters.activity_counters):
         for name in COUNTERS:
             chip.values[layer_byte_address(layer, name)] = int(counters[name][-1, layer])
     return chip
@@ -350,6 +355,73 @@ def test_a_network_that_needs_what_is_missing_is_refused(tmp_path, built, regist
     assert layer_byte_address(0, name) in written and layer_byte_address(1, name) not in written
 
 
+def without_programmers(chip: ProgrammedChip) -> ProgrammedChip:
+    programming = Programming(method="direct")
+    return dataclasses.replace(
+        lean(chip, leak=True, clip=True, resets=tuple(Reset), programmer=False), programming=programming
+    )
+
+
+def test_a_chip_without_programmers_is_loaded_without_programming(tmp_path):
+    programmed = without_programmers(CHIP)
+    chip = fake(programmed)
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), chip, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert chip.session == "loaded" and "programmed:" not in done.stdout
+    with pytest.raises(ValueError, match=r"^A list that programs the cells needs a unit with programmers; .* = true$"):
+        network_header(programmed, PIXELS, programming=True)
+
+
+@pytest.mark.parametrize("settings", [True, False], ids=["settings first", "targets first"])
+def test_a_list_that_programs_cells_is_refused_without_programmers(tmp_path, settings):
+    """A chip that has the build number of another one, and no programmers: no write of programming is made."""
+    chip = fake(CHIP)
+    chip.values[unit_byte_address("parts")] &= ~1
+    verify = dataclasses.replace(CHIP, programming=Programming(method="write-verify"))
+    text = network_header(verify, PIXELS, expected=run_reference(CHIP, PIXELS))
+    if not settings:
+        for name in CHIP.programming.registers:
+            text, count = re.subn(rf"\{{{unit_byte_address(name):#x}u, \w+\}},?", "", text)
+            assert count == 1, name
+    done = run(compiled(tmp_path, {"network.h": text, "spikeloom_registers.h": c_header()}), chip, tmp_path)
+    assert done.returncode == 1
+    assert "Error: loading: the list programs cells, but the chip is built without programmers" in done.stdout
+    own = {unit_byte_address(name) for name in CHIP.programming.registers} | {program_target_byte_address(0, 0)}
+    assert not {address for address, _ in chip.writes} & own
+
+
+def test_a_chip_without_counters_gives_decisions_and_cycles(tmp_path):
+    """Its result frames end with cycles and gap; the program compares what there is."""
+    programmed = lean(CHIP, leak=True, clip=True, resets=tuple(Reset), activity_counters=False)
+    chip = fake(CHIP)
+    chip = FakeChip(programmed.parameters, {tag: (first, more[:1]) for tag, (first, more) in chip.answers.items()})
+    done = run(compiled(tmp_path, firmware_files(programmed, PIXELS)), chip, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1002 cycles, gap 7" in done.stdout and "row pulses" not in done.stdout and "PASS" in done.stdout
+
+
+def test_counters_that_a_chip_does_not_have_are_refused(tmp_path):
+    """A chip that has the build number of another one, and no counters."""
+    chip = fake(CHIP)
+    chip.values[unit_byte_address("parts")] &= ~2
+    done = run(compiled(tmp_path, firmware_files(CHIP, PIXELS)), chip, tmp_path)
+    assert done.returncode == 1
+    assert "Error: an image: the chip is built without activity counters: ask for none, or generate" in done.stdout
+
+
+@pytest.mark.parametrize("coding", [Coding.RATE, Coding.EVEN, Coding.PHASE])
+def test_a_coding_that_a_chip_does_not_have_is_refused(tmp_path, coding):
+    """A chip that has the build number of another one, and another coding."""
+    programmed = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), coding=coding, encoder_lanes=5, phases=1)
+    pixels = make_images(3, 13)
+    chip = fake(programmed, pixels)
+    chip.values[unit_byte_address("codings")] &= ~(1 << int(coding))
+    done = run(compiled(tmp_path, firmware_files(programmed, pixels)), chip, tmp_path)
+    assert done.returncode == 1 and "Error: loading: the network needs an input coding that the chip is" in done.stdout
+    written = {address for address, _ in chip.writes}
+    assert not written & {unit_byte_address(name) for name in ("coding", "seed_0")}
+
+
 # The manual
 
 
@@ -380,6 +452,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 15
+    assert len(errors) == 18
     for error in errors:
         assert f"case {error}: return " in source, error

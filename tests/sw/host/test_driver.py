@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 
 import spikeloom
-from spikeloom.hw.host.register_map import build_id, host_map, layer_byte_address, unit_byte_address
+from spikeloom.hw.host.register_map import (
+    bias_byte_address,
+    build_id,
+    host_map,
+    layer_byte_address,
+    unit_byte_address,
+)
 from spikeloom.hw.params.parameters import Reset
+from spikeloom.sim.chip.device_config import Programming
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
@@ -80,12 +88,12 @@ def registers(host: Host) -> dict[int, int]:
         (
             "version",
             0x10000,
-            r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.4\.0; use the driver",
+            r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.5\.0; use the driver",
         ),
         (
             "version",
-            0x301,
-            r"^The chip's register map has version 0\.3\.1, but this driver needs 0\.4\.0; use the driver that the "
+            0x401,
+            r"^The chip's register map has version 0\.4\.1, but this driver needs 0\.5\.0; use the driver that the "
             r"chip was generated with, or generate its Verilog anew$",
         ),
         ("build", 1, r"^The chip's build number is 0x00000001, but its build registers give 0x[0-9A-F]{8}$"),
@@ -133,6 +141,82 @@ def test_a_chip_without_some_features() -> None:
     words[layer_byte_address(0, "features")] = 0x3F
     with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 4 of a layer's features have"):
         host.connect()
+
+
+def test_a_chip_without_programmers() -> None:
+    """A load by pulses is refused, another leaves real cells as they are; nothing of programming is accessed."""
+    chip = without_programmers(CHIP)
+    entries = host_map(chip.parameters)
+    accessed: list[int] = []
+
+    class Watched(Registers):
+        def execute(self, table: Any) -> Any:
+            accessed.extend(table["address"].tolist())
+            answers = super().execute(table)
+            answers["response"] = 0
+            return answers
+
+    words = {entry.address: entry.init for entry in entries}
+    host = Host(Watched(words))
+    assert host.connect() == chip.parameters
+    sentence = (
+        r"^The chip is built without programmers, so its cells cannot be programmed by pulses: load with method "
+        r"'fast', which leaves real cells as they are, or generate the hardware with \[hardware\] programmer = true$"
+    )
+    with pytest.raises(HostError, match=sentence):
+        host.load(chip, "pulses")
+    report = host.load(chip)
+    assert (report.method, report.layers) == ("fast", ())
+    assert set(host.status()) == {"status", "errors"} and "pulses" not in host.counters()["layers"][0]
+    biases = {bias_byte_address(layer, n) for layer, p in enumerate(chip.parameters.layers) for n in range(p.outputs)}
+    assert set(accessed) <= {entry.address for entry in entries} | biases
+    words[unit_byte_address("parts")] = 0x80
+    with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. \d of the unit's parts have a"):
+        host.connect()
+
+
+def without_programmers(chip: ProgrammedChip) -> ProgrammedChip:
+    """The same chip, whose cells are programmed elsewhere."""
+    layers = tuple(replace(layer, programmer=False) for layer in chip.parameters.layers)
+    direct = Programming(method="direct")
+    return replace(chip, parameters=replace(chip.parameters, layers=layers), programming=direct)
+
+
+def test_a_chip_without_programmers_gives_the_same_results() -> None:
+    """Over its buses in the simulator, its devices filled at once."""
+    chip = without_programmers(CHIP)
+    with Host(CosimTransport(chip, quick=True)) as host:
+        assert host.connect() == chip.parameters
+        host.load(chip)
+        run_reference(chip, PIXELS, ids=IDS).compare(host.infer(PIXELS, IDS))
+        with pytest.raises(BusError):
+            host.transport.read(unit_byte_address("events"))
+        with pytest.raises(BusError):
+            host.transport.read(layer_byte_address(0, "program_status"))
+        assert host.status() == {"status": ("loaded",), "errors": ()}
+
+
+def test_a_chip_without_activity_counters() -> None:
+    """All but the counts is as with them: decisions, cycles, gaps, and sums of the devices."""
+    layers = tuple(replace(layer, activity_counters=False) for layer in CHIP.parameters.layers)
+    chip = replace(CHIP, parameters=replace(CHIP.parameters, layers=layers))
+    with Host(CosimTransport(chip, quick=True)) as host:
+        assert host.connect() == chip.parameters
+        host.load(chip, "fast")
+        result = host.infer(PIXELS, IDS)
+        assert result.counts_from is None and result.cycles is not None and result.gaps is not None
+        expected = run_reference(chip, PIXELS, ids=IDS)
+        values = expected.compare(result)
+        assert values == expected.compare(expected) - 5 * expected.spikes.size
+        counters = host.counters()
+        assert set(counters["layers"][0]) == {"pulses", "verify_reads", "failed_cells"}
+        assert (counters["cycles"], counters["gap"]) == (result.cycles[-1], result.gaps[-1])
+        with pytest.raises(BusError):
+            host.transport.read(layer_byte_address(0, "spikes"))
+    with pytest.raises(
+        ValueError, match=r"^The result has no activity counts, since its unit is built without activity"
+    ):
+        _ = result.counters
 
 
 def test_the_same_chip(host: Host) -> None:

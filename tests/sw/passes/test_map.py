@@ -1,12 +1,15 @@
 """Hardware parameters and registers of a quantised network."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
+from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.passes.map import map_to_chip
 from spikeloom.sw.passes.quantise import Levels
@@ -81,6 +84,35 @@ def test_encoders_have_the_coding_that_the_network_uses():
     assert (found.codings, found.encoders) == ((Coding.RATE,), 2)
     whole = map_to_chip(LAYERS, config.updated({"hardware": {"input_codings": "all", "encoders": 1}})).parameters
     assert (whole.codings, whole.encoders) == (CODINGS.unit, 1)
+
+
+@pytest.mark.parametrize("name", ALL_OPTIONAL)
+def test_a_unit_is_built_without_what_the_configuration_leaves_out(name):
+    assert getattr(map_to_chip(LAYERS, make_config()).parameters, name) is True
+    lean = map_to_chip(LAYERS, make_config(hardware={name: False})).parameters
+    assert all(getattr(layer, name) is False for layer in lean.layers)
+
+
+def test_pulses_need_programmers():
+    sentence = (
+        r"\[programming\] method must be 'direct' with \[hardware\] programmer false, whose unit gives no pulses, not "
+        r"'write-verify'; set method 'direct', or programmer true$"
+    )
+    with pytest.raises(ConfigError, match=sentence):
+        make_config(hardware={"programmer": False}, programming={"method": "write-verify"})
+    chip = map_to_chip(LAYERS, make_config(hardware={"programmer": False}))
+    with pytest.raises(ValueError, match=r"^Programmed chip: programming method must be 'direct', not 'write-verify'"):
+        replace(chip, programming=Programming(method="write-verify"))
+
+
+def test_only_a_programmer_limits_row_tiles_times_lanes():
+    wide = (layer("a", 5000, 64), layer("b", 64, 3))
+    config = make_config(crossbar={"tile_rows": 1}, hardware={"lanes": 8})
+    with pytest.raises(
+        ConfigError, match=r"programmer holds at most 4096; .*, or set \[hardware\] programmer to false$"
+    ):
+        map_to_chip(wide, config)
+    assert map_to_chip(wide, config.updated({"hardware": {"programmer": False}})).parameters.layers[0].row_tiles == 5000
 
 
 def test_start_of_the_diffusion_and_a_fixed_end_arrive():

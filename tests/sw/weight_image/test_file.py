@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 import spikeloom
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
@@ -114,8 +115,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "10", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 10, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "11", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 11, but this program reads versions"):
         spikeloom.load(path)
 
 
@@ -182,11 +183,18 @@ def name_as_before(chip: dict) -> None:
 
 def drop_features(chip: dict) -> None:
     """Neurons of versions up to 8 had all features, there were two encoders of all codings, and nothing said so."""
+    drop_parts(chip)
     hardware, parameters = chip["config"]["hardware"], chip["parameters"]
     assert [hardware.pop(name) for name in ("neuron_features", "input_codings", "encoders")] == ["all", "all", 2]
     assert [parameters.pop(name) for name in ("codings", "encoders")] == [[c.name for c in CODINGS.unit], 2]
     for layer in chip["parameters"]["layers"]:
         assert [layer.pop(name) for name in ("leak", "clip", "resets")] == [True, True, [0, 1, 2]]
+
+
+def drop_parts(chip: dict) -> None:
+    """Units of versions up to 9 had all optional parts, and nothing said so."""
+    for table in (chip["config"]["hardware"], *chip["parameters"]["layers"]):
+        assert {name: table.pop(name) for name in ALL_OPTIONAL} == ALL_OPTIONAL
 
 
 def drop_plan(chip: dict) -> None:
@@ -266,9 +274,37 @@ def test_version_8_is_read_with_all_features(path):
     assert CHIP.predict(images, trace="full").compare(loaded.predict(images, trace="full")) > 0
 
 
+def test_version_9_is_read_with_all_parts():
+    content = pack(CHIP.programmed, CHIP.config)
+    metadata, chip = parts_of(content)
+    drop_parts(chip)
+    assert packed(unpack(joined(content, metadata, chip, "9"), "x")) == content
+
+
+@pytest.mark.parametrize("name", ALL_OPTIONAL)
+def test_parts_that_are_missing_are_kept_and_named(path, name):
+    lean = make_chip(**SETTINGS, hardware={name: False})
+    assert packed(unpack(packed(lean), "x")) == packed(lean)
+    lean.save(path)
+    assert spikeloom.load(path).parameters == lean.parameters != CHIP.parameters
+    sentence = (
+        rf": {name} of layer 0 is False, but the design has True; compile the network with \[hardware\] {name} = true$"
+    )
+    with pytest.raises(WeightImageError, match=sentence):
+        spikeloom.load(path, CHIP.parameters)
+    CHIP.save(path)
+    with pytest.raises(WeightImageError, match=rf"; compile the network with \[hardware\] {name} = false$"):
+        spikeloom.load(path, lean.parameters)
+    path.write_bytes(pack(lean.programmed, CHIP.config))
+    with pytest.raises(WeightImageError, match=rf"\[hardware\] {name} is True in its .*, but False in its chip"):
+        spikeloom.load(path)
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (lambda p: p["layers"][1].update(programmer=1), "Layer parameter programmer must be True or False, not 1"),
+        (lambda p: p["layers"][1].update(programmer=False), "Layer 1: programmer must equal that of the other layers"),
         (lambda p: p["layers"][1].update(resets=[0, 3]), "resets of layer 1 of the hardware must be one of 0, 1, 2"),
         (lambda p: p["layers"][1].update(resets=0), "resets of layer 1 of the hardware must be a list, not 0"),
         (lambda p: p["layers"][1].update(resets=[]), "Layer parameter resets must name at least one of SUBTRACT"),
@@ -285,7 +321,7 @@ def test_features_are_checked(change, sentence):
     metadata, chip = parts_of(content)
     change(chip["parameters"])
     with pytest.raises(WeightImageError, match=f"^The weight image 'x' is damaged: {sentence}"):
-        unpack(joined(content, metadata, chip, "9"), "x")
+        unpack(joined(content, metadata, chip, "10"), "x")
 
 
 def test_a_configuration_that_says_all_of_a_chip_without_is_a_contradiction(tmp_path):
@@ -314,7 +350,7 @@ def test_other_features_are_named_with_their_remedy(path):
     remedy = r"encoders is 2, but the design has 1; compile the network with \[hardware\] encoders = 1$"
     with pytest.raises(WeightImageError, match=remedy):
         spikeloom.load(path, replace(CHIP.parameters, encoders=1))
-    remedy = r"and compile the network with it, too, and with encoders = 1$"
+    remedy = r'input_codings = "all" and encoders = 1, and compile the network with it, too$'
     with pytest.raises(WeightImageError, match=remedy):
         spikeloom.load(path, replace(only, encoders=1))
     first = replace(CHIP.parameters.layers[0], max_theta=CHIP.parameters.layers[0].max_theta + 1)

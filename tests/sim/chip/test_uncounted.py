@@ -1,0 +1,80 @@
+"""Results of units without activity counters: what is compared, what is not known, whose counts take their place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spikeloom.sim.chip.result import ACTIVITIES, Mismatch, Result, uncounted
+from spikeloom.sim.cosim.run import run_cosim
+from spikeloom.sim.estimates.energy import energy
+from spikeloom.sim.reference.run import run_reference
+from spikeloom.sw.analysis.costs import energy_facts
+from spikeloom.sw.verify.chunks import cosimulate
+from spikeloom.sw.verify.result_file import load_result, save_result
+from tests.fixtures.networks import random_chip, random_pixels
+
+CHIP = random_chip(np.random.default_rng(3), sizes=(12, 7, 4), activity_counters=False, t_max=6, max_steps=6)
+PIXELS = random_pixels(np.random.default_rng(4), 5, 12)
+EXPECTED = run_reference(CHIP, PIXELS)
+SENTENCE = r"^The result has no activity counts, since its unit is built without activity counters; .* = true$"
+
+
+def without_counts(result: Result) -> Result:
+    spikes, counts = uncounted(*result.spikes.shape)
+    return replace(result, spikes=spikes, activity=result.activity | counts, counts_from=None)
+
+
+def test_counts_are_not_compared_and_all_else_is() -> None:
+    bare = without_counts(EXPECTED)
+    assert EXPECTED.compare(bare) == bare.compare(EXPECTED) == EXPECTED.compare(EXPECTED) - 5 * EXPECTED.spikes.size
+    for name in ("conductance", "stray"):
+        other = replace(bare, activity=bare.activity | {name: bare.activity[name] + 1})
+        with pytest.raises(Mismatch, match=name):
+            EXPECTED.compare(other)
+    with pytest.raises(Mismatch, match="steps"):
+        EXPECTED.compare(replace(bare, steps=bare.steps + 1))
+
+
+def test_the_references_counts_take_their_place() -> None:
+    known = without_counts(EXPECTED).counted_by(EXPECTED)
+    assert known.counts_from == "reference" and np.array_equal(known.counters, EXPECTED.counters)
+    assert all(np.array_equal(known.activity[name], EXPECTED.activity[name]) for name in ACTIVITIES)
+    assert EXPECTED.counted_by(without_counts(EXPECTED)) is EXPECTED
+    assert Result.concatenate([known.part(np.array([0])), known]).counts_from == "reference"
+
+
+def test_what_needs_counts_says_so() -> None:
+    bare = without_counts(EXPECTED)
+    with pytest.raises(ValueError, match=SENTENCE):
+        _ = bare.counters
+    with pytest.raises(ValueError, match=SENTENCE):
+        energy(CHIP, bare)
+    assert not any("spikes" in name for name in bare.columns()) and "cycles" not in bare.columns()
+    assert "not known: no activity counters" in bare._repr_html_()
+    assert "of the reference" in bare.counted_by(EXPECTED)._repr_html_()
+
+
+def test_energy_comes_from_the_references_counts_and_says_so() -> None:
+    found, expected = energy_facts(CHIP, without_counts(EXPECTED), PIXELS), energy_facts(CHIP, EXPECTED, PIXELS)
+    assert found["total"] == expected["total"]
+    said = "Activity is what the reference counts: the chip is built without activity counters."
+    assert said in " ".join(str(found).split()) and "reference counts" not in str(expected)
+
+
+def test_files_keep_it(tmp_path: Path) -> None:
+    for result in (EXPECTED, without_counts(EXPECTED), without_counts(EXPECTED).counted_by(EXPECTED)):
+        save_result(tmp_path / "result.npz", result)
+        assert load_result(tmp_path / "result.npz")[0].counts_from == result.counts_from
+
+
+def test_the_verilog_counts_nothing() -> None:
+    result = run_cosim(CHIP, PIXELS, trace="full", quick=True)
+    assert result.counts_from is None and not result.spikes.any() and result.cycles is not None
+    assert run_reference(CHIP, PIXELS, trace="full").compare(result) > 0
+    counted, comparison = cosimulate(CHIP, PIXELS)
+    assert counted.counts_from == "reference" and comparison["counts_compared"] is False
+    assert np.array_equal(counted.counters, EXPECTED.counters)
