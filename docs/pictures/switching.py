@@ -23,11 +23,10 @@ from numpy.typing import NDArray
 from docs.pictures.three_chips import CHIPS, PAGE, Measured, measure_with_images
 from spikeloom.hw.standard_cells.liberty import Library, read_library
 from spikeloom.sim.chip.device_config import Energy
-from spikeloom.sim.chip.energy_calibration import Calibration
+from spikeloom.sim.chip.energy_calibration import Calibration, design_of
 from spikeloom.sim.estimates.energy import EnergyRow, energy_rows
 from spikeloom.sim.estimates.energy_parts import PARTS
 from spikeloom.sw.analysis.calibration_run import run_calibration
-from spikeloom.sw.analysis.energy_counts import design_of
 from spikeloom.sw.common.readable import si, span
 
 __all__ = ["BEGIN", "END", "column", "renewed", "table"]

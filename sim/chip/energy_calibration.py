@@ -14,11 +14,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.host.build_id import build_id
+from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.sim.chip.energy_margins import factors
 from spikeloom.sim.common.arguments import is_number, plain_numbers
 
-__all__ = ["CALIBRATED", "FORMAT", "Calibration", "Interval", "interval"]
+__all__ = ["CALIBRATED", "FORMAT", "Calibration", "Interval", "design_of", "interval"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file."""
 
 CALIBRATED = (
@@ -70,8 +73,13 @@ def _parts(value: Any) -> dict[str, Interval]:
     return {name: interval(each, f"parts '{name}'") for name, each in value.items()}
 
 
+def design_of(parameters: NpuParameters) -> str:
+    """Digest of the hardware: the number by which a host knows it."""
+    return f"{build_id(parameters):08x}"
+
+
 class Calibration(BaseModel):
-    """What was fitted, and to what."""
+    """What was fitted, and to what. `parts` has the fit and its spread between images; energies are of `interval`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -85,6 +93,7 @@ class Calibration(BaseModel):
     design: str
     images: Annotated[int, Field(ge=1)]
     images_checked: Annotated[int, Field(ge=1)]
+    images_beyond: Annotated[int, Field(ge=0)]
     error: Annotated[float, Field(ge=0.0)]
     error_of_data: Annotated[float, Field(ge=0.0)]
     parts: Annotated[dict[str, Interval], BeforeValidator(_parts)]
@@ -93,6 +102,16 @@ class Calibration(BaseModel):
     def said(self) -> str:
         """Library and corner in words."""
         return f"{self.library} at {self.corner}"
+
+    def is_of(self, parameters: NpuParameters) -> bool:
+        """Whether it was fitted to this hardware."""
+        return self.design == design_of(parameters)
+
+    def interval(self, part: str, own: bool = True) -> Interval:
+        """Joules of an event of a part: low, typical, high, with `sim.chip.energy_margins`; own : `is_of` the chip."""
+        lowest, typical, highest = self.parts[part]
+        low, high = factors(part, own)
+        return lowest * low, typical, highest * high
 
     @classmethod
     def of(cls, value: Any) -> Calibration | None:

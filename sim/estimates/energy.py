@@ -84,13 +84,14 @@ class EnergyRow:
 def energy_rows(chip: ProgrammedChip, result: Result) -> tuple[list[EnergyRow], set[str]]:
     """All rows in the order of `PARTS`, and the components that are not known, since the result has no clock cycles."""
     events, rows, unknown = Events(chip, result), [], set()
+    own = events.calibration is None or events.calibration.is_of(chip.parameters)
     for part in PARTS:
         counts = part.count(events)
         if any(count.events is None for count in counts):
             unknown.add(part.component)
             continue
         for scale, calibrated in dict.fromkeys((count.scale, count.calibrated) for count in counts):
-            each = coefficient(part, chip.energy, calibrated)
+            each = coefficient(part, chip.energy, calibrated, own)
             costs_J = dict(zip(ENDS, (joules * scale for joules in each), strict=True))
             chosen = tuple(count for count in counts if (count.scale, count.calibrated) == (scale, calibrated))
             rows.append(EnergyRow(part, chosen, costs_J))

@@ -51,12 +51,12 @@ class Part:
     activity: str | None = None
 
 
-def coefficient(part: Part, energy: Energy, calibrated: bool = True) -> Interval:
+def coefficient(part: Part, energy: Energy, calibrated: bool = True, own: bool = True) -> Interval:
     """Joules (or farads) of an event of scale 1: lowest, typical, highest; of a calibration, if there is one that has
-    the part, and `calibrated` says that it holds.
+    the part, and `calibrated` says that it holds; `own` says whether it is of the chip's design.
     """
     if calibrated and energy.calibration is not None and part.name in energy.calibration.parts:
-        return energy.calibration.parts[part.name]
+        return energy.calibration.interval(part.name, own)
     if not part.field:
         return 1.0, 1.0, 1.0
     found: Interval = getattr(energy, part.field)
@@ -265,20 +265,25 @@ LEFT_OUT: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """What no part counts, and why or how."""
 
+_IN_HIGHS = "the high ends allow for them"
 _CALIBRATED_AWAY = ("leakage", "logic between registers")
 _PROGRAMMERS = "programmers and write drivers"
 _ELSEWHERE = ("programming", "cells are programmed elsewhere: the unit is built without programmers")
 
 
 def left_out(energy: Energy, programmer: bool = True) -> tuple[tuple[str, str], ...]:
-    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, but no wires; and for a unit
-    with or without programmers.
+    """`LEFT_OUT` for some coefficients: a calibration has cells that leak, and all logic, and what a netlist does not
+    show in its high ends; and for a unit with or without programmers.
     """
     rows = LEFT_OUT if programmer else tuple(_ELSEWHERE if row[0] == _PROGRAMMERS else row for row in LEFT_OUT)
     if energy.calibration is None:
         return rows
     return (
-        ("wires between cells", "of the netlist, which has none; transport is that of the longest alone"),
-        ("glitches", "what gates do before they settle, since the netlist is simulated without delays"),
-        *((what, why) for what, why in rows if what not in _CALIBRATED_AWAY),
+        ("wires between cells", f"of the netlist, which has none; transport is that of the longest alone; {_IN_HIGHS}"),
+        ("glitches", f"what gates do before they settle, since the netlist is simulated without delays; {_IN_HIGHS}"),
+        *(
+            (what, f"{why}; {_IN_HIGHS}" if what == "clock tree" else why)
+            for what, why in rows
+            if what not in _CALIBRATED_AWAY
+        ),
     )

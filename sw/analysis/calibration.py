@@ -2,8 +2,9 @@
 
 Every component of the netlist belongs to one part of the energy table (`sw.analysis.switching_parts`), and the energy
 of a part in an image is fitted, by least squares through zero and not below it, to the part's events in that image:
-those that the report multiplies. The clock is not fitted: its energy of a cycle is known. Every third image is not in
-the fit, and shows its error: of the sum of all parts, as the report computes it.
+those that the report multiplies. The clock is not fitted: its energy of a cycle is known. Images that are not in the
+fit (`sw.analysis.calibration_images`) show its error: that of the sum of the fitted parts, as the report computes it.
+With clock and leakage, which are known, it would be small whatever the fit is.
 """
 
 from __future__ import annotations
@@ -28,17 +29,20 @@ from spikeloom.sim.estimates.energy import energy_rows
 from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.energy_parts import PARTS
 from spikeloom.sim.estimates.energy_stores import NOT_BOOKED, stores
+from spikeloom.sw.analysis.calibration_images import HeldOut, activity_of, held_out
 from spikeloom.sw.analysis.switching_parts import CLOCK, MEMORY_CLOCK, OTHER, book
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["CHECKED_EVERY", "LEAST_IMAGES", "MOST_ERROR", "Fit", "calibrate", "chosen_images", "part_energies"]
+__all__ = [
+    "LEAST_IMAGES", "MOST_ERROR", "Fit", "calibrate", "part_energies", "predicted_energies", "with_calibration",
+]  # fmt: skip
 
-CHECKED_EVERY = 3
-"""Of so many images in order, the last is not in the fit."""
 LEAST_IMAGES = 30
-"""Fewest images with a window: 20 of them are in the fit."""
+"""Fewest images with a window: 16 of them are in the fit."""
 MOST_ERROR = 0.1
-"""Largest error of an image that is not in the fit, of its energy, for a calibration to be one."""
+"""Largest error of an image that is not in the fit, of its energy without clock and leakage, for a calibration to be
+one.
+"""
 
 Values = NDArray[np.float64]
 
@@ -52,7 +56,8 @@ class Fit:
     calibration : joules per event
     simulated_J, predicted_J : float64 [images], of the images with a window
     data_J, predicted_data_J : without the clock and leakage, which hardly differ in a cycle
-    checked : bool [images], those that were not in the fit
+    images : int64 [images], their numbers
+    held_out : those that were not in the fit
     parts_J : part -> float64 [images], simulated
     components_J : path -> mean of an image, clock and leakage included
     clock_J, leakage_W : of the netlist: joules of a cycle, watts
@@ -63,7 +68,8 @@ class Fit:
     predicted_J: Values
     data_J: Values
     predicted_data_J: Values
-    checked: NDArray[np.bool_]
+    images: NDArray[np.int64]
+    held_out: HeldOut
     parts_J: dict[str, Values]
     components_J: dict[str, float]
     clock_J: float
@@ -76,25 +82,20 @@ class Fit:
         return {
             "calibration": self.calibration.model_dump(mode="json"),
             "images": [
-                {"simulated_J": float(a), "predicted_J": float(b), "in_fit": not bool(c)}
-                for a, b, c in zip(self.simulated_J, self.predicted_J, self.checked, strict=True)
+                {
+                    "image": int(image), "is": words, "simulated_J": float(simulated), "predicted_J": float(predicted),
+                    "simulated_data_J": float(data), "predicted_data_J": float(predicted_data),
+                }
+                for image, words, simulated, predicted, data, predicted_data in zip(
+                    self.images, self.held_out.words, self.simulated_J, self.predicted_J, self.data_J,
+                    self.predicted_data_J, strict=True,
+                )
             ],
             "components_J": self.components_J,
             "parts_J": {name: float(values.mean()) for name, values in self.parts_J.items()},
             "clock_J_per_cycle": self.clock_J,
             "leakage_W": self.leakage_W,
-        }
-
-
-def chosen_images(activity: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Places of `count` images of different activity, rising: even steps through their order by it.
-
-    Raises `ValueError` where there are not so many.
-    """
-    if len(activity) < count:
-        raise SpikeLoomError(f"A calibration of {count} images needs as many, and there are {len(activity)}: give more")
-    order = np.lexsort((np.arange(len(activity)), activity))
-    return np.sort(order[np.linspace(0, len(order) - 1, count).round().astype(int)])
+        }  # fmt: skip
 
 
 def _memories(events: Events, memory_bits: int) -> list[tuple[str, str]]:
@@ -142,22 +143,24 @@ def calibrate(
     if len(rows) < LEAST_IMAGES:
         raise SpikeLoomError(f"A calibration needs at least {LEAST_IMAGES + 2} images, not {len(run.cycles)}")
     result, cycles = run.result.part(rows), run.cycles[rows].astype(np.float64)
-    checked = np.arange(len(rows)) % CHECKED_EVERY == CHECKED_EVERY - 1
+    out = held_out(activity_of(result))
+    checked = out.checked
     nets, clock_J = part_energies(chip, result, gates, run.transitions[rows], memory_bits)
     head = Calibration(
         format=FORMAT, library=", ".join(library.name for library in libraries), corner=_corner(gates),
         voltage_V=gates.voltage_V, clock_Hz=chip.clock_Hz, memory_bits=memory_bits, chip=chip.name, design=design,
-        images=int((~checked).sum()), images_checked=int(checked.sum()), error=0.0, error_of_data=0.0,
+        images=int((~checked).sum()), images_checked=int(checked.sum()),
+        images_beyond=int((out.least | out.most).sum()), error=0.0, error_of_data=0.0,
         parts=dict.fromkeys([*nets, CLOCK, MEMORY_CLOCK, OTHER], (0.0, 0.0, 0.0)),
     )  # fmt: skip
-    parts, nets = _fits(_counted(_with(chip, head), result), nets, cycles, ~checked)
-    counted = _counted(_with(chip, head), result)
+    parts, nets = _fits(_counted(with_calibration(chip, head), result), nets, cycles, ~checked)
+    counted = _counted(with_calibration(chip, head), result)
     for name, joules in clock_J.items():
         nets[name] = joules * cycles
         if counted[name].any():
             parts[name] = (float(nets[name][0] / counted[name][0]),) * 3
     found = head.model_copy(update={"parts": {part.name: parts[part.name] for part in PARTS if part.name in parts}})
-    predicted = _predicted(_with(chip, found), result)
+    predicted = predicted_energies(with_calibration(chip, found), result)
     simulated_J, predicted_J, data_J, predicted_data_J = (
         _sum(values, len(rows), left_out) for left_out in ((), (CLOCK, MEMORY_CLOCK)) for values in (nets, predicted)
     )
@@ -166,7 +169,7 @@ def calibrate(
     )
     return Fit(
         found.model_copy(update={"error": error, "error_of_data": error_of_data}),
-        simulated_J, predicted_J, data_J, predicted_data_J, checked, nets,
+        simulated_J, predicted_J, data_J, predicted_data_J, result.ids.astype(np.int64), out, nets,
         _components(gates, run.transitions[rows], float(cycles.mean()), chip.clock_Hz),
         sum(gates.energy.clock_J.values()), sum(gates.energy.leakage_W.values()),
     )  # fmt: skip
@@ -207,7 +210,8 @@ def _sum(energies: dict[str, Values], images: int, left_out: Sequence[str]) -> V
     return sum((each for name, each in energies.items() if name not in left_out), np.zeros(images))
 
 
-def _with(chip: ProgrammedChip, calibration: Calibration) -> ProgrammedChip:
+def with_calibration(chip: ProgrammedChip, calibration: Calibration) -> ProgrammedChip:
+    """The chip with these energies."""
     return replace(chip, energy=chip.energy.model_copy(update={"calibration": calibration}))
 
 
@@ -227,7 +231,7 @@ def _counted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     }
 
 
-def _predicted(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
+def predicted_energies(chip: ProgrammedChip, result: Result) -> dict[str, Values]:
     """Part -> typical joules by the report's rows, float64 [images], of the parts that are calibrated."""
     assert chip.energy.calibration is not None
     found: dict[str, Values] = {}

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.standard_cells.gates import Gates, gates
 from spikeloom.hw.standard_cells.liberty import Library
+from spikeloom.sim.chip.energy_calibration import design_of
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.cosim.gate_run import run_gates
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.analysis.calibration import Fit, calibrate, chosen_images
-from spikeloom.sw.analysis.energy_counts import design_of
+from spikeloom.sw.analysis.calibration import Fit, calibrate
+from spikeloom.sw.analysis.calibration_images import activity_of, chosen_images
 from spikeloom.sw.common.errors import SpikeLoomError
 
 __all__ = ["IMAGES", "Calibrated", "check_images_asked", "run_calibration"]
@@ -36,7 +37,7 @@ Advance = Callable[[str, int, int, str], None]
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """A fit, the gates that have run, the places of their images, and what was compared bit by bit."""
+    """A fit, the gates that have run, the places of their images, and how many values were equal to the reference's."""
 
     fit: Fit
     gates: Gates
@@ -49,7 +50,7 @@ class Calibrated:
 def check_images_asked(count: int) -> None:
     """Raise `ValueError` for too few images."""
     if count < _LEAST:
-        raise SpikeLoomError(f"A calibration needs at least {_LEAST} images, 20 of them for its fit, not {count}")
+        raise SpikeLoomError(f"A calibration needs at least {_LEAST} images, 16 of them for its fit, not {count}")
 
 
 def run_calibration(
@@ -82,7 +83,7 @@ def run_calibration(
     chip = chip if clock_Hz is None else replace(chip, clock_Hz=clock_Hz)
     advance("images", 0, 0, "choosing images of different activity")
     seen = run_reference(chip, pixels[:_MOST_SEEN])
-    places = chosen_images(seen.steps.astype(np.int64) * 2**32 + seen.activity["row_pulses"].sum(axis=1), count)
+    places = chosen_images(activity_of(seen), count)
     files = export_verilog(chip.parameters)
     ports = json.loads(files["ports.json"])["ports"]
     found = gates(

@@ -17,7 +17,8 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.analysis.energy_counts import COMPONENTS, calibration_words, energy_table
+from spikeloom.sw.analysis.calibration_words import calibration_words
+from spikeloom.sw.analysis.energy_counts import COMPONENTS, energy_table
 from spikeloom.sw.common.facts import Facts
 from spikeloom.sw.common.readable import si, span
 

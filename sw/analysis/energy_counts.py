@@ -9,19 +9,13 @@ from __future__ import annotations
 from math import fsum
 from typing import Any
 
-from spikeloom.hw.host.build_id import build_id
-from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.estimates.energy import EnergyRow, energy_rows, mean, neuron_updates, sums_of_rows
 from spikeloom.sim.estimates.energy_parts import COMPONENTS, left_out
+from spikeloom.sw.analysis.calibration_words import calibration_facts
 
-__all__ = ["COMPONENTS", "activity_means", "calibration_facts", "calibration_words", "design_of", "energy_table"]
-
-
-def design_of(parameters: NpuParameters) -> str:
-    """Digest of the hardware: the number by which a host knows it."""
-    return f"{build_id(parameters):08x}"
+__all__ = ["COMPONENTS", "activity_means", "energy_table"]
 
 
 def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float]]:
@@ -41,36 +35,14 @@ def energy_table(chip: ProgrammedChip, result: Result | None) -> dict[str, Any]:
     their own. A component and `total` are None where a part takes clock cycles and the result, the reference's, has
     none.
     """
-    rest = {
-        "left_out": [{"what": what, "why": why} for what, why in left_out(chip.energy, chip.parameters.programmer)],
-        "calibration": calibration_facts(chip),
-    }
+    names = left_out(chip.energy, chip.parameters.programmer)
+    rest = {"left_out": [{"what": what, "why": why} for what, why in names]}
     if result is None or len(result) == 0:
-        return {**dict.fromkeys((*COMPONENTS, "total")), "events": [], **rest}
+        nothing = dict.fromkeys((*COMPONENTS, "total"))
+        return {**nothing, "events": [], **rest, "calibration": calibration_facts(chip)}
     rows, unknown = energy_rows(chip, result)
-    return {**sums_of_rows(rows, unknown), "events": [_plain(row) for row in rows], **rest}
-
-
-def calibration_facts(chip: ProgrammedChip) -> dict[str, Any] | None:
-    """Where the joules of the digital parts come from: `library`, `corner`, `clock_Hz`, `chip` and whether it is of
-    this hardware (`same_design`), `images` of the fit, and `error` of an image that was not in it; None without.
-    """
-    found = chip.energy.calibration
-    if found is None:
-        return None
-    return {
-        "library": found.library, "corner": found.corner, "clock_Hz": found.clock_Hz, "chip": found.chip,
-        "same_design": found.design == design_of(chip.parameters), "images": found.images, "error": found.error,
-    }  # fmt: skip
-
-
-def calibration_words(found: dict[str, Any]) -> str:
-    """A sentence of `calibration_facts`."""
-    design = "this design" if found["same_design"] else f"another design, '{found['chip']}', and carried over"
-    return (
-        f"Digital parts are calibrated with {found['library']} at {found['corner']}, on {design}; the fit missed the "
-        f"energy of an image by {100 * found['error']:.1f} % at most."
-    )
+    found = {**sums_of_rows(rows, unknown), "events": [_plain(row) for row in rows], **rest}
+    return {**found, "calibration": calibration_facts(chip, result, rows)}
 
 
 def _plain(row: EnergyRow) -> dict[str, Any]:

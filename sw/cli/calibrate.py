@@ -85,7 +85,7 @@ def calibrate(
 
     Test images of different activity run through the netlist, which gives the bits of the reference. The setting
     energy.calibration takes the file. The exit code is 1, and nothing is written, if the fit misses the energy of an
-    image that is not in it by 10 % or more.
+    image that is not in it, without clock and leakage, by 10 % or more.
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.gates import check_calibration
@@ -118,7 +118,7 @@ def _tell(found: Calibrated, place: Path, as_json: bool) -> None:
     """Write the file, unless the fit is too far off, and say what was found."""
     from spikeloom.sw.analysis.calibration import MOST_ERROR
 
-    error = found.fit.calibration.error
+    error = found.fit.calibration.error_of_data
     good = error < MOST_ERROR
     if good:
         write_atomic(place, calibration_text(found))
@@ -128,9 +128,9 @@ def _tell(found: Calibrated, place: Path, as_json: bool) -> None:
         _print(found)
     if not good:
         warn(
-            f"Nothing is written: the fit misses the energy of an image that is not in it by {100 * error:.1f} %, and "
-            f"less than {100 * MOST_ERROR:.0f} % is a calibration: run more images (--images), or a chip whose images "
-            "differ less"
+            "Nothing is written: the fit misses the energy of an image that is not in it, without clock and leakage, "
+            f"by {100 * error:.1f} %, and less than {100 * MOST_ERROR:.0f} % is a calibration: run more images "
+            "(--images), or a chip whose images differ less"
         )
         raise typer.Exit(WRONG)
     if not as_json:
@@ -162,17 +162,18 @@ def _print(found: Calibrated) -> None:
         "corner": calibration.corner,
         "clock": si(calibration.clock_Hz, "Hz"),
         "images in the fit": str(calibration.images),
-        "images not in it": str(calibration.images_checked),
-        "bits compared with the reference": f"{found.values_compared:,}",
+        "images not in it": f"{calibration.images_checked}, {calibration.images_beyond} of them less or more active "
+        "than all that are",
+        "values equal to the reference's": f"{found.values_compared:,}, all that were compared",
         "energy of an image, netlist": f"{si(mean_J, 'J')} on average",
         "clock and leakage": f"{100 * (1 - float(fit.data_J.mean()) / mean_J):.1f} % of it",
-        "largest error, not in the fit": f"{100 * calibration.error:.2f} %",
-        "the same without clock and leakage": f"{100 * calibration.error_of_data:.2f} %",
+        "largest error of an image not in the fit, without them": f"{100 * calibration.error_of_data:.2f} %",
+        "the same with them": f"{100 * calibration.error:.2f} %",
     }
     print_table(f"{calibration.chip} calibrated with {calibration.said}", rows)
     table = Table(title="energy per event", box=None, title_justify="left", title_style="bold")
     table.add_column("part", style="dim")
-    for head in ("lowest", "fit", "highest", "per image", "share"):
+    for head in ("lowest image", "fit", "highest image", "per image", "share"):
         table.add_column(head, justify="right")
     for name, values in calibration.parts.items():
         part_J = float(fit.parts_J[name].mean()) if name in fit.parts_J else 0.0
@@ -186,7 +187,8 @@ def _print(found: Calibrated) -> None:
             "energy, so they keep memory_J_per_bit."
         )
     sentences = [
-        "One corner, without wires, glitches and clock tree; transport keeps transport_J_per_bit.",
+        "Lowest and highest are the spread between images. One corner, without wires, glitches and clock tree: "
+        "energies get a wider interval for that. Transport keeps transport_J_per_bit.",
         f"Memories outside: {memories}",
     ]
     for sentence in sentences:

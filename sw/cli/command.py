@@ -255,10 +255,11 @@ def settings_of_nir(config: Config, settings: list[str] | None) -> Config:
 def chip_and_flow(
     source: str, data: Path | None, as_json: bool, settings: list[str] | None = None, used: tuple[str, ...] = ()
 ) -> tuple[Chip, Flow | None]:
-    """The chip in a weight image, or that of a configuration, with the flow that made it; `settings` are those of
-    `--set`, and `used` the tables of `_RUN_TABLES` that the command goes by.
+    """The chip in a weight image, or that of a configuration, with the flow that made it, which leaves a run of other
+    settings as it is; `settings` are those of `--set`, and `used` the tables of `_RUN_TABLES` that the command goes by.
     """
     import spikeloom
+    from spikeloom.sw.flow.beside import beside
     from spikeloom.sw.flow.run_folder import load_chip
     from spikeloom.sw.flow.steps import make_flow
 
@@ -268,7 +269,7 @@ def chip_and_flow(
         return chip, None
     config = settings_of_run(Config.load(source), settings, used)
     check_data(config.data.set, data)
-    flow = make_flow(config, data=data)
+    flow = beside(make_flow(config, data=data))
     with shown(flow, as_json):
         flow.run(stop="convert")
     return load_chip(flow), flow

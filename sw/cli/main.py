@@ -307,14 +307,15 @@ def report(
 ) -> None:
     """Write the report again from the outputs of a run.
 
-    What was run on the chip is in it with the settings of that run, whatever the tables cosim and lifetime say.
+    What was run on the chip is in it with the settings of that run, whatever the tables cosim and lifetime say; its
+    energies are those of the table energy.
     """
-    from spikeloom.sw.flow.run_settings import left_out, with_run_settings
+    from spikeloom.sw.flow.run_settings import left_out, with_run_energies, with_run_settings
     from spikeloom.sw.flow.steps import make_flow
 
     given = changed(Config.load(config), settings)
     check_data(given.data.set, data)
-    flow = make_flow(given, output, data=data)
+    flow = with_run_energies(make_flow(given, output, data=data))
     if not flow.started():
         raise FileError(f"There is no run in '{flow.folder}': start `spikeloom run {config}` first")
     if flow.recorded("convert") and not flow.current("convert"):

@@ -75,7 +75,7 @@ def synth(
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
     from spikeloom.hw.standard_cells.cell_synthesis import check_options, synthesise
-    from spikeloom.sw.analysis.energy_counts import design_of
+    from spikeloom.sim.chip.energy_calibration import design_of
 
     libraries = [library_of(path) for path in liberty]
     check_library(libraries)  # this and the next before the training, not after it

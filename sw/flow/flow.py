@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spikeloom.sim.chip.device_config import Energy
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import readable_error, write_atomic
@@ -69,6 +70,7 @@ class Flow:
     steps : in order
     data : folder of the data sets; None for $SPIKELOOM_DATA or a download
     progress : told how far a step is
+    energy : what the report takes for the energies of the chip, if not the chip's own
     """
 
     config: Config
@@ -76,6 +78,7 @@ class Flow:
     steps: tuple[Step, ...]
     data: Path | None = None
     progress: Progress = lambda step, done, total, text: None
+    energy: Energy | None = None
     skipped: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
     _held: bool = False
@@ -121,6 +124,14 @@ class Flow:
             facts = json.loads(json.dumps(step.facts(self), default=str))
             self._record(name, {"fingerprint": self.fingerprint(name), "facts": facts, "outputs": outputs})
         self.done.append(name)
+
+    def adopt(self, name: str, other: Flow) -> None:
+        """Take over a finished step of a run in another folder, where its record holds."""
+        record = other._state()[name]
+        with self.alone():
+            for path in record["outputs"]:
+                write_atomic(self.folder / path, (other.folder / path).read_bytes())
+            self._record(name, record)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from spikeloom.sim.chip.device_config import Energy
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.flow.steps import make_flow
 
-__all__ = ["left_out", "with_run_settings"]
+__all__ = ["left_out", "with_run_energies", "with_run_settings"]
 
 _STEPS = ("cosim", "lifetime")
 """Steps with a table of the configuration of the same name, which says what is run on the chip, and not what it is."""
@@ -32,10 +33,30 @@ def with_run_settings(flow: Flow) -> tuple[Flow, dict[str, str]]:
             run = make_flow(flow.config.updated({step: table}, "state.json"), flow.folder, flow.data)
         except ConfigError:  # of another version
             continue
+        run.energy = flow.energy
         if step in run.names() and run.current(step):
             flow = run
             changes |= dict(_differences(step, given, table))
     return flow, changes
+
+
+def with_run_energies(flow: Flow) -> Flow:
+    """The flow with the table [energy] of the chip in its folder, if that is its chip otherwise: the report takes the
+    energies asked for, which nothing before it depends on.
+    """
+    facts, asked = flow.recorded_facts("convert"), flow.config.energy
+    table = facts.get("energy") if isinstance(facts, dict) else None
+    if not isinstance(table, dict) or table == asked.model_dump(mode="json"):
+        return flow
+    try:
+        own = Energy(**table)
+    except (ValueError, TypeError):  # of another version
+        return flow
+    run = make_flow(flow.config.model_copy(update={"energy": own}), flow.folder, flow.data)
+    if not run.current("convert"):
+        return flow
+    run.energy = asked
+    return run
 
 
 def left_out(flow: Flow) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from spikeloom.sim.cosim.tools import ToolError
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.errors import ConfigError, FileError, warn
 from spikeloom.sw.common.files import writable_folder, write_atomic, write_folder
 from spikeloom.sw.common.sources import source_of, sources_digest
 from spikeloom.sw.compiler.images import check_validation, needs_validation
@@ -227,22 +228,34 @@ def _cosim(flow: Flow) -> list[Path]:
 
 
 def _report(flow: Flow) -> list[Path]:
+    from spikeloom.sw.common.readable import si
     from spikeloom.sw.report.content import ReportContent
     from spikeloom.sw.report.report import write_report
-    from spikeloom.sw.report.standard_cells import read_standard_cells
+    from spikeloom.sw.report.standard_cells import above_highest_clock, read_standard_cells
 
     known = {name: flow.current(name) for name in ("train", "convert", "reference", "verilog", "cosim")}
     if not known["convert"]:
         raise FileError(f"There is nothing to report in '{flow.folder}': run the steps up to 'convert' first")
     tests, chip = load_run_images(flow), load_compiled(flow)
+    programmed, config = chip.programmed, flow.config
+    if flow.energy is not None:
+        programmed = replace(programmed, energy=flow.energy)
+        config = config.model_copy(update={"energy": flow.energy})
     converted = json.loads((flow.folder / "convert/convert.json").read_text())
     cells = json.loads((flow.folder / "synthesis/cells.json").read_text())["cells"] if known["verilog"] else None
     reference = load_result(flow.folder / "reference/reference.npz")[0] if known["reference"] else None
     rtl = load_result(flow.folder / "cosim/rtl.npz")[0] if known["cosim"] else None
     comparison = json.loads((flow.folder / "cosim/comparison.json").read_text()) if known["cosim"] else None
     check_measured(chip.programmed, tests.images, reference, rtl)
+    found = read_standard_cells(flow.folder, programmed)
+    if (highest_Hz := above_highest_clock(found)) is not None:
+        warn(
+            f"The chip's clock, {si(programmed.clock_Hz, 'Hz')}, is above the highest clock of its netlist in "
+            f"'{flow.folder}', {si(highest_Hz, 'Hz')}, so that its latencies and energies cannot be had in these "
+            "cells: lower [hardware] clock_Hz, or run spikeloom synth with another library or --clock"
+        )
     content = ReportContent(
-        chip=chip.programmed,
+        chip=programmed,
         images=tests.images,
         labels=tests.labels,
         learnt_rule=chip.learnt_rule,
@@ -254,10 +267,10 @@ def _report(flow: Flow) -> list[Path]:
         accuracy_ann=json.loads((flow.folder / "train/train.json").read_text())["accuracy"],
         waterfall=converted["waterfall"],
         cells=cells,
-        standard_cells=read_standard_cells(flow.folder, chip.programmed),
+        standard_cells=found,
         lifetime=load_lifetime(flow),
         diagnosis=chip.findings,
-        config=flow.config,
+        config=config,
         measured_on=run_image_set(flow),
         provenance=chip.provenance,
     )
@@ -284,6 +297,11 @@ def _data_facts(flow: Flow) -> Any:
 
 def _train_facts(flow: Flow) -> Any:
     return [_sections("data", "train", "seed")(flow), nir_facts(flow.config)]
+
+
+def _report_facts(flow: Flow) -> Any:
+    energy = flow.config.energy if flow.energy is None else flow.energy
+    return {**flow.config.model_dump(mode="json"), "energy": energy.model_dump(mode="json")}
 
 
 _CHIP = (
@@ -333,7 +351,7 @@ STEPS = (
         "writing the report",
         ("data", "train", "convert", "reference", "verilog", "cosim"),
         (source_of(_report),),
-        lambda flow: flow.config.model_dump(mode="json"),
+        _report_facts,
         _report,
     ),
 )

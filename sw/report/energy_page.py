@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from spikeloom.sim.chip.device_config import Energy
+from spikeloom.sim.chip.energy_margins import CARRIED, MARGINS, Margin
 from spikeloom.sim.estimates.energy_parts import CALIBRATED_ONLY, LEFT_OUT, PARTS
 from spikeloom.sw.analysis.efficiency import PUBLISHED
 from spikeloom.sw.common.readable import si
@@ -18,7 +19,7 @@ __all__ = ["renewed", "tables"]
 
 
 def tables() -> dict[str, str]:
-    """Markdown of `parts`, `coefficients`, `left out` and `published`."""
+    """Markdown of `parts`, `coefficients`, `margins`, `left out` and `published`."""
     sources: dict[str, str] = {}
     parts = ["| component | part | events | coefficient | |", "|---|---|---|---|---|"]
     for part in PARTS:
@@ -37,8 +38,24 @@ def tables() -> dict[str, str]:
         low, high = other.tops_per_W
         value = f"{low:g}" if low == high else f"{low:g} .. {high:g}"
         published.append(f"| {other.name} | {value} | {other.what} | {other.level} | {other.source} |")
-    found = {"parts": parts, "coefficients": coefficients, "left out": left, "published": published}
+    margins = [
+        "| not in the netlist | low | high | of | |",
+        "|---|---|---|---|---|",
+        *map(_margin, (*MARGINS, *CARRIED)),
+    ]
+    found = {
+        "parts": parts,
+        "coefficients": coefficients,
+        "margins": margins,
+        "left out": left,
+        "published": published,
+    }
     return {name: "\n".join(lines) + "\n" for name, lines in found.items()}
+
+
+def _margin(each: Margin) -> str:
+    of = "both" if each.clocks and each.data else "clock and leakage" if each.clocks else "logic and memories"
+    return f"| {each.what} | × {each.low:g} | × {each.high:g} | {of} | {each.source} |"
 
 
 def renewed(page: str) -> str:

@@ -31,9 +31,10 @@ from spikeloom.sw.analysis.accuracy import (
     step_thresholds,
     trace_example,
 )
+from spikeloom.sw.analysis.calibration_words import calibration_words
 from spikeloom.sw.analysis.decision import learning_summaries
 from spikeloom.sw.analysis.drift import DriftedCells, drift_summary, drifted_cells
-from spikeloom.sw.analysis.energy_counts import COMPONENTS, calibration_words
+from spikeloom.sw.analysis.energy_counts import COMPONENTS
 from spikeloom.sw.analysis.mapping import stage_name
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
 from spikeloom.sw.analysis.stage_cycles import data_path
@@ -275,10 +276,10 @@ def _hardware_pictures(found: Mapping[str, Any]) -> dict[str, Figure]:
     figures = {}
     if found.get("synthesis"):
         areas = {path: area / 1e6 for path, area in found["synthesis"]["components"].items()}
-        figures["areas"] = plots.component_bars(areas, "area, mm²", lambda area: f"{area:.3g}")
+        figures["areas"] = plots.component_bars(areas, "area, mm²", "", lambda area: f"{area:.3g}")
     if found.get("calibration"):
         joules = found["calibration"]["components_J"]
-        figures["switching"] = plots.component_bars(joules, "energy of an image", lambda value: si(value, "J"))
+        figures["switching"] = plots.component_bars(joules, "energy of an image", "J", lambda value: si(value, "J"))
     return figures
 
 

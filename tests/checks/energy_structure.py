@@ -46,8 +46,8 @@ def expected_events(
         "encoding": [vectors * words * (p.encoder_lanes * (rate * 9 + even * 18 + 1) + p.inputs.bit_length())],
         "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
         "spike counts": [last * p.classes * p.count_bits * 2],
-        "pixels": [word_bits * (words + vectors * words + 1)],
-        "error diffusion": [word_bits * ((words + 1) * (p.encoders == 2) + 2 * vectors * words)] if even else [],
+        "pixels": [word_bits * (words + vectors * words + 2)],
+        "error diffusion": [word_bits * ((words + 2) * (p.encoders == 2) + 2 * vectors * words)] if even else [],
         "pixels in": [word_bits * words],
     }
     return expected if cycles is None else expected | {"clock": [cycles * structure(parameters).flip_flops]}

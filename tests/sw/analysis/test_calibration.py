@@ -14,7 +14,8 @@ from spikeloom.hw.standard_cells.gates import Gates
 from spikeloom.hw.standard_cells.liberty import Corner, Library
 from spikeloom.hw.standard_cells.probes import Probes
 from spikeloom.hw.standard_cells.switching import SwitchingEnergy
-from spikeloom.sim.chip.energy_calibration import CALIBRATED, Calibration
+from spikeloom.sim.chip.energy_calibration import CALIBRATED, Calibration, design_of
+from spikeloom.sim.chip.energy_margins import CARRIED, CLOCKS, MARGINS, factors
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.gate_run import GateRun
@@ -22,8 +23,10 @@ from spikeloom.sim.estimates.energy import energy_rows, mean_energy
 from spikeloom.sim.estimates.energy_parts import CALIBRATED_ONLY, PARTS
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.analysis.calibration import Fit, calibrate, chosen_images
-from spikeloom.sw.analysis.energy_counts import calibration_words, design_of, energy_table
+from spikeloom.sw.analysis.calibration import Fit, calibrate
+from spikeloom.sw.analysis.calibration_images import activity_of, chosen_images, held_out
+from spikeloom.sw.analysis.calibration_words import calibration_words
+from spikeloom.sw.analysis.energy_counts import energy_table
 from spikeloom.sw.analysis.switching_parts import book, logic_part
 from spikeloom.sw.common.errors import SpikeLoomError
 from tests.fixtures.networks import random_chip, random_pixels
@@ -86,9 +89,9 @@ def joules_of(paths: tuple[str, ...]) -> dict[str, str]:
 
 def some(parts: dict[str, Any], **changes: Any) -> Calibration:
     values = {
-        "format": 1, "library": "cells", "corner": "slow, 1 V", "voltage_V": 1.0, "clock_Hz": 1e8,
-        "memory_bits": 10**6, "chip": "mine", "design": "0", "images": 20, "images_checked": 10, "error": 0.012,
-        "error_of_data": 0.05, "parts": parts, **changes,
+        "format": 2, "library": "cells", "corner": "slow, 1 V", "voltage_V": 1.0, "clock_Hz": 1e8,
+        "memory_bits": 10**6, "chip": "mine", "design": "0", "images": 20, "images_checked": 10, "images_beyond": 4,
+        "error": 0.012, "error_of_data": 0.05, "parts": parts, **changes,
     }  # fmt: skip
     found = Calibration.of(values)
     assert found is not None
@@ -106,7 +109,8 @@ def test_known_joules_come_back(chip: ProgrammedChip, result: Result) -> None:
     assert calibration.parts["biases"] == (0.0, 0.0, 0.0) and calibration.parts["other logic"] == (0.0, 0.0, 0.0)
     assert calibration.error < 0.02 and calibration.error_of_data < 0.02
     assert (calibration.library, calibration.corner) == ("cells", "slow, 1.1 V, 125 degrees Celsius")
-    assert (calibration.images, calibration.images_checked, fit.checked.sum()) == (22, 10, 10)
+    assert (calibration.images, calibration.images_checked, fit.held_out.checked.sum()) == (18, 14, 14)
+    assert calibration.images_beyond == 6 and fit.images.tolist() == list(range(1, 33))
     assert calibration.design == design_of(chip.parameters) and calibration.memory_bits == 10**6
 
 
@@ -152,15 +156,85 @@ def test_larger_memories_keep_their_coefficient(chip: ProgrammedChip, result: Re
 def test_a_calibration_of_another_design_is_told(chip: ProgrammedChip, result: Result) -> None:
     energy = chip.energy.model_copy(update={"calibration": some({"neurons": 1e-13})})
     facts = energy_table(replace(chip, energy=energy), result)["calibration"]
-    assert calibration_words(facts) == (
-        "Digital parts are calibrated with cells at slow, 1 V, on another design, 'mine', and carried over; the fit "
-        "missed the energy of an image by 1.2 % at most."
+    assert not facts["same_design"] and facts["missing"][:2] == ["encoding", "decision"]
+    assert calibration_words(facts).startswith(
+        "Digital parts are calibrated with cells at slow, 1 V and 100 MHz, on another design, 'mine', and carried "
+        "over: its error here is not known, so that lows and highs are wider (logic and memories by 0.5 and 2, clock "
+        "and leakage by 0.95 and 1.05); there, the fit missed an image by 5.0 % at most, clock and leakage left "
+        "out, or by 1.2 % of all, among 10 that were not in it, 4 of which are less or more active than all that "
+        "were. Typical values are the netlist's;"
     )
+    assert "The calibration does not have encoding, decision" in calibration_words(facts)
+
+
+def test_what_a_total_mixes_is_told(chip: ProgrammedChip, result: Result) -> None:
+    """Converters, wires and transport, and memories outside, have the coefficients of the table; another clock too."""
+    calibration = some(dict.fromkeys(CALIBRATED, 1e-13), design=design_of(chip.parameters), memory_bits=60)
+    calibrated = replace(chip, energy=chip.energy.model_copy(update={"calibration": calibration}), clock_Hz=3e8)
+    facts = energy_table(calibrated, result)["calibration"]
+    assert facts["kept"] == [
+        "wires", "sampling", "ADC", "DAC", "memories of more than 60 bits", "transport",
+    ] and facts["missing"] == [] and facts["same_design"]  # fmt: skip
+    words = calibration_words(facts)
+    assert "and 100 MHz, on this design; the fit missed an image by 5.0 % at most, clock and leakage left out" in words
+    assert "lows and highs allow for what it does not show: supply, wires between cells, glitches, clock tree." in words
+    assert (
+        "The total mixes processes: wires, sampling, ADC, DAC, memories of more than 60 bits, transport have" in words
+    )
+    assert words.endswith("This chip's clock is 300 MHz, and the leakage of a cycle that of 100 MHz.")
+    same = energy_table(replace(calibrated, clock_Hz=1e8), result)["calibration"]
+    assert "This chip's clock" not in calibration_words(same)
+
+
+def test_an_interval_is_wider_than_the_spread_between_images(chip: ProgrammedChip, result: Result) -> None:
+    """By what a netlist does not show, and more for another design; typical values stay what was fitted."""
+    parts = {"neurons": (1e-13, 2e-13, 3e-13), "clock": (4e-13,) * 3}
+    calibration = some(parts, design=design_of(chip.parameters))
+    supply, wires, glitches, tree = ((each.low, each.high) for each in MARGINS)
+    assert factors("neurons", True) == pytest.approx((supply[0], supply[1] * wires[1] * glitches[1]))
+    assert factors("clock", True) == pytest.approx((supply[0], supply[1] * tree[1])) and "clock" in CLOCKS
+    for part in parts:
+        low, high = factors(part, True)
+        (more,) = (each for each in CARRIED if each.clocks == (part in CLOCKS))
+        assert low < 1.0 < high and factors(part, False) == pytest.approx((low * more.low, high * more.high))
+        lowest, typical, highest = parts[part]
+        for design, own in ((calibration.design, True), ("0", False)):
+            found = calibration.model_copy(update={"design": design})
+            assert found.is_of(chip.parameters) is own
+            low, high = factors(part, own)
+            energy = chip.energy.model_copy(update={"calibration": found})
+            rows = {row.part.name: row for row in energy_rows(replace(chip, energy=energy), result)[0]}
+            expected = {"low": lowest * low, "typical": typical, "high": highest * high}
+            assert rows[part].costs_J == pytest.approx(expected)
+
+
+def test_clock_and_leakage_hide_no_error_of_the_fit(chip: ProgrammedChip, result: Result) -> None:
+    """Energies that do not follow the events at all: the error of the whole is small, that of the data is not."""
+    fit = made(chip, result, {"neurons": 3e-15})
+    wrong = replace(fit, predicted_data_J=0.0 * fit.data_J)
+    assert fit.data_J.max() < 0.1 * fit.simulated_J.min()
+    assert (abs(wrong.predicted_data_J / wrong.data_J - 1.0)).max() == 1.0
+    assert fit.calibration.error < fit.calibration.error_of_data
 
 
 def test_too_few_images_are_refused(chip: ProgrammedChip, result: Result) -> None:
     with pytest.raises(SpikeLoomError, match="A calibration needs at least 32 images, not 31"):
         made(chip, result.part(np.arange(31)), {})
+
+
+def test_the_least_and_the_most_active_are_not_in_the_fit(result: Result) -> None:
+    """And every third of those between."""
+    activity = np.array([30, 2, 9, 8, 7, 6, 5, 4, 3, 10, 1])
+    found = held_out(activity)
+    assert np.flatnonzero(found.least).tolist() == [10] and np.flatnonzero(found.most).tolist() == [0]
+    assert sorted(activity[found.checked]) == [1, 4, 7, 10, 30]
+    assert activity[found.checked].max() > activity[~found.checked].max()
+    assert activity[found.checked].min() < activity[~found.checked].min()
+    assert sorted(set(found.words)) == ["between", "in the fit", "least active", "most active"]
+    order = np.lexsort((result.activity["row_pulses"].sum(axis=1), result.steps))
+    assert (np.diff(activity_of(result)[order]) >= 0).all(), "steps, then row pulses"
+    some_out = held_out(activity_of(result))
+    assert (some_out.least.sum(), some_out.most.sum()) == (3, 3)
 
 
 def test_images_of_different_activity_are_chosen() -> None:

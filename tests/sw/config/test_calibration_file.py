@@ -54,7 +54,7 @@ def test_a_weight_image_has_its_content(file: Path) -> None:
         ({"parts": {"neuron": 1.0}}, "'mine.json' has a wrong parts .*parts has 'neuron', and parts are neurons, "),
         ({"parts": {"neurons": [3, 2, 1]}}, "parts 'neurons' must be a number of at least 0, or a list .low"),
         ({"parts": {"neurons": -1.0}}, "parts 'neurons' must be a number of at least 0"),
-        ({"format": 2}, "'mine.json' has a wrong format .*; give a file that this version of"),
+        ({"format": 1}, "'mine.json' has a wrong format .*; give a file that this version of"),
         ({"clock_Hz": 0.0}, "'mine.json' has a wrong clock_Hz"),
         ({"more": 1}, "'mine.json' has a wrong more"),
     ],
