@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -92,7 +92,7 @@ class Controller(wiring.Component):
         apart = len(parameters.layers) > 1 or not parameters.plan.is_dense_chain
         admit_open = Signal()
         final_open = Signal()
-        phase = Signal(parameters.phase_bits)
+        phase = Signal(parameters.phase_bits, name="phase") if parameters.phases > 1 else Const(0)
         period = Signal(parameters.step_bits)
         skipped = Signal()
         last_has_run = Signal()
@@ -156,7 +156,7 @@ class Controller(wiring.Component):
     def _count(
         self,
         m: Module,
-        phase: Signal,
+        phase: Value,
         period: Signal,
         last_has_run: Signal,
         offered: Signal,
@@ -166,10 +166,13 @@ class Controller(wiring.Component):
         """Steps, phases and periods of the image, and its clock cycles; all start over with the next image."""
         with m.If(advance):
             m.d.sync += self.step.eq(self.step + 1)
-            with m.If(phase == self._parameters.phases - 1):
-                m.d.sync += [phase.eq(0), period.eq(period + 1)]
-            with m.Else():
-                m.d.sync += phase.eq(phase + 1)
+            if self._parameters.phases == 1:
+                m.d.sync += period.eq(period + 1)
+            else:
+                with m.If(phase == self._parameters.phases - 1):
+                    m.d.sync += [phase.eq(0), period.eq(period + 1)]
+                with m.Else():
+                    m.d.sync += phase.eq(phase + 1)
         with m.If(~self.idle & ~self.result.valid & ~self.cycles.all()):
             m.d.sync += self.cycles.eq(self.cycles + 1)
         with m.If(self.admit_valid):
@@ -177,7 +180,9 @@ class Controller(wiring.Component):
         with m.Elif(~offered & ~self.gap.all()):
             m.d.sync += self.gap.eq(self.gap + 1)
         with m.If(self.restart):
-            m.d.sync += [self.step.eq(0), phase.eq(0), period.eq(0), last_has_run.eq(0), offered.eq(0), self.gap.eq(0)]
+            m.d.sync += [self.step.eq(0), period.eq(0), last_has_run.eq(0), offered.eq(0), self.gap.eq(0)]
+            if self._parameters.phases > 1:
+                m.d.sync += phase.eq(0)
         with m.If(start):
             m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
 

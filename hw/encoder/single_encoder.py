@@ -9,7 +9,17 @@ from amaranth.lib import memory, wiring
 
 from spikeloom.hw.encoder.encoder_pair import encoder_members
 from spikeloom.hw.encoder.random_source import advance
-from spikeloom.hw.encoder.spike_encoder import active_rows, coding_of, encode_word, held, read_ahead, row_registers
+from spikeloom.hw.encoder.spike_encoder import (
+    active_rows,
+    coding_of,
+    encode_word,
+    goes,
+    held,
+    phase_register,
+    read_ahead,
+    row_registers,
+    without_padding,
+)
 from spikeloom.hw.interfaces.streams import TAG_BITS
 from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
@@ -62,8 +72,7 @@ class SingleEncoder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
-        last_lanes = self._parameters.inputs - (words - 1) * lanes
+        words = self._parameters.pixel_words
         m.submodules.image = image = memory.Memory(self._image)
         write = image.write_port()
 
@@ -74,7 +83,6 @@ class SingleEncoder(wiring.Component):
         seed = Signal(128, name="kept_seed") if Coding.RATE in self._parameters.codings else None  # of the last image
         tags = [Signal(TAG_BITS, name=f"tag_{number}") for number in range(2)]
         taken, finished, forgotten, last = Signal(), Signal(), Signal(), Signal()
-        padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
             last.eq(coming == words - 1),
             forgotten.eq(self.drop | (self.restart & (fed == working))),
@@ -82,7 +90,7 @@ class SingleEncoder(wiring.Component):
             taken.eq(self.pixels.valid & self.pixels.ready),
             finished.eq(taken & last),
             write.addr.eq(coming + Mux(fed, words, 0)),
-            write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
+            write.data.eq(without_padding(self._parameters, self.pixels.payload.pixels, last)),
             write.en.eq(taken),
         ]
         with m.If(taken):
@@ -125,7 +133,7 @@ class SingleEncoder(wiring.Component):
         last = Signal()
         state = Signal(_State)
         fetching, encoding, offered, begun = Signal(), Signal(), Signal(), Signal()
-        phase = Signal(layer.phase_bits)
+        phase = phase_register(self._parameters)
         first = Signal()
         random = None if seed is None else Signal(128, name="random")
 
@@ -140,7 +148,8 @@ class SingleEncoder(wiring.Component):
             sums_write = sums.write_port()
             sums_read = sums.read_port(transparent_for=(sums_write,) if words <= 2 else ())
             sums_word = held(m, sums_read.data, moves, "sums_word")
-            before = Mux(first, self.even_start.replicate(lanes), sums_word)
+            before = Signal.like(sums_word, name="before")
+            m.d.comb += before.eq(Mux(first, self.even_start.replicate(lanes), sums_word))
 
         pixels = [pixel_word.word_select(lane, 8) for lane in range(lanes)]
         codes, sums_next = encode_word(
@@ -184,7 +193,7 @@ class SingleEncoder(wiring.Component):
         word: Signal,
         last: Signal,
         first: Signal,
-        phase: Signal,
+        phase: Value,
         random: Signal | None,
         seed: Value | None,
         begins: Value,
@@ -195,7 +204,7 @@ class SingleEncoder(wiring.Component):
                 with m.If(begins):
                     m.d.sync += state.eq(_State.FETCH)
             with m.Case(_State.FETCH):
-                m.d.sync += [state.eq(_State.ENCODE), first.eq(1), phase.eq(0)]
+                m.d.sync += [state.eq(_State.ENCODE), first.eq(1), *goes(phase, 0)]
                 if seed is not None and random is not None:
                     m.d.sync += random.eq(Mux(seed == 0, 1, seed))
             with m.Case(_State.ENCODE):
@@ -205,6 +214,6 @@ class SingleEncoder(wiring.Component):
             with m.Case(_State.OFFER):
                 with m.If(self.o.ready):
                     next_phase = Mux(phase == self._parameters.phases - 1, 0, phase + 1)
-                    m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
+                    m.d.sync += [state.eq(_State.ENCODE), first.eq(0), *goes(phase, next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(Mux(begins, _State.FETCH, _State.IDLE)), word.eq(0)]

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,18 @@ from spikeloom.hw.params.codings import Coding
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.primitives.adder_tree import adder_tree
 
-__all__ = ["SpikeEncoder", "active_rows", "coding_of", "encode_word", "held", "read_ahead", "row_registers"]
+__all__ = [
+    "SpikeEncoder",
+    "active_rows",
+    "coding_of",
+    "encode_word",
+    "goes",
+    "held",
+    "phase_register",
+    "read_ahead",
+    "row_registers",
+    "without_padding",
+]
 
 
 class _State(enum.IntEnum):
@@ -94,7 +105,6 @@ class SpikeEncoder(wiring.Component):
         m = Module()
         lanes, words = self._parameters.encoder_lanes, self._parameters.pixel_words
         layer = self._parameters.encoded
-        last_lanes = self._parameters.inputs - (words - 1) * lanes
 
         m.submodules.image = image = memory.Memory(self._image)
         write = image.write_port()
@@ -104,7 +114,7 @@ class SpikeEncoder(wiring.Component):
         last = Signal()
         state = Signal(_State)
         loading, fetching, encoding, offered = Signal(), Signal(), Signal(), Signal()
-        phase = Signal(layer.phase_bits)
+        phase = phase_register(self._parameters)
         first = Signal()
         random = Signal(128, name="random") if Coding.RATE in self._parameters.codings else None
         m.d.comb += [
@@ -140,12 +150,11 @@ class SpikeEncoder(wiring.Component):
             with m.If(encoding):
                 m.d.sync += random.eq(advance(random))
 
-        padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
         m.d.comb += [
             read.addr.eq(ahead),
             read.en.eq((write.en & last) | fetching | encoding),
             write.addr.eq(word),
-            write.data.eq(Value.cast(self.pixels.payload.pixels) & padding),
+            write.data.eq(without_padding(self._parameters, self.pixels.payload.pixels, last)),
             write.en.eq(self.pixels.valid & self.pixels.ready),
             self.pixels.ready.eq(loading & ~self.restart),
             self.last.eq(last & loading),
@@ -169,7 +178,7 @@ class SpikeEncoder(wiring.Component):
         return m
 
     def _follow(
-        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Signal, random: Signal | None
+        self, m: Module, state: Signal, word: Signal, last: Signal, first: Signal, phase: Value, random: Signal | None
     ) -> None:
         """From state to state: words are stored, then encoded step by step, until `restart`."""
         with m.Switch(state):
@@ -180,7 +189,7 @@ class SpikeEncoder(wiring.Component):
                         with m.If(word == 0):
                             m.d.sync += random.eq(Mux(self.seed == 0, 1, self.seed))
                     with m.If(last):
-                        m.d.sync += [state.eq(_State.FETCH), word.eq(0), first.eq(1), phase.eq(0)]
+                        m.d.sync += [state.eq(_State.FETCH), word.eq(0), first.eq(1), *goes(phase, 0)]
             with m.Case(_State.FETCH):
                 m.d.sync += state.eq(_State.ENCODE)
             with m.Case(_State.ENCODE):
@@ -190,9 +199,31 @@ class SpikeEncoder(wiring.Component):
             with m.Case(_State.OFFER):
                 with m.If(self.o.ready):
                     next_phase = Mux(phase == self._parameters.phases - 1, 0, phase + 1)
-                    m.d.sync += [state.eq(_State.ENCODE), first.eq(0), phase.eq(next_phase)]
+                    m.d.sync += [state.eq(_State.ENCODE), first.eq(0), *goes(phase, next_phase)]
         with m.If(self.restart):
             m.d.sync += [state.eq(_State.LOAD), word.eq(0)]
+
+
+def phase_register(parameters: NpuParameters) -> Value:
+    """Register of the phase; the number 0 where there is one phase."""
+    bits = parameters.encoded.phase_bits
+    return Signal(bits, name="phase") if parameters.phases > 1 else Const(0, bits)
+
+
+def goes(phase: Value, to: Value | int) -> list[Any]:
+    """The statement by which a `phase_register` changes, none where there is one phase."""
+    return [phase.eq(to)] if isinstance(phase, Signal) else []
+
+
+def without_padding(parameters: NpuParameters, word: Any, last: Value) -> Value:
+    """A word of pixels with 0 past the last pixel of an image; `last` if it is the image's last word."""
+    lanes = parameters.encoder_lanes
+    last_lanes = parameters.inputs - (parameters.pixel_words - 1) * lanes
+    pixels = Value.cast(word)
+    if last_lanes == lanes:
+        return pixels
+    padding = Mux(last, (1 << 8 * last_lanes) - 1, (1 << 8 * lanes) - 1)
+    return pixels & padding
 
 
 def read_ahead(m: Module, following: Signal, words: int, *, starts: Value, follows: Value) -> Value:
@@ -239,14 +270,19 @@ def active_rows(m: Module, codes: Sequence[Value], encoding: Value, word: Value,
     active = [code.any() for code in codes]
     parts = [active[n : n + 4] for n in range(0, len(active), 4)]
     recent = [Signal(range(len(part) + 1), name=f"recent_{n}") for n, part in enumerate(parts)]
-    counted = Signal(bits, name="counted")  # active rows before the word that was encoded last; `recent` are in it
     count = Signal(bits, name="count")
     silent = Signal(name="silent")
-    m.d.comb += count.eq(counted + adder_tree(recent))
+    before: Value = Const(0)
+    if len(word):  # there are several words
+        before = counted = Signal(bits, name="counted")  # active rows before the word that was encoded last
+        with m.If(encoding):
+            m.d.sync += counted.eq(Mux(word == 0, 0, count))
+    m.d.comb += count.eq(before + adder_tree(recent))
     with m.If(encoding):
-        m.d.sync += counted.eq(Mux(word == 0, 0, count))
         m.d.sync += silent.eq(((word == 0) | silent) & ~Cat(codes).any())
-        m.d.sync += [sum_of.eq(adder_tree(part)) for sum_of, part in zip(recent, parts, strict=True)]
+    for sum_of, part in zip(recent, parts, strict=True):
+        with m.If(encoding):  # a process each, of which the export makes a loop
+            m.d.sync += sum_of.eq(adder_tree(part))
     return count, silent
 
 
@@ -287,15 +323,15 @@ def encode_word(
         if draws:
             spikes[Coding.RATE] = Cat(Const(0), draws[lane]) < Cat(pixel[7], pixel)  # draw < x + x[7]
         if sums is not None:
-            total = Signal(9, name=f"total_{lane}")  # a + x
-            raised = Signal(9, name=f"raised_{lane}")  # a + x + 1: bit 8 says a + x >= 255, the rest is a + x - 255
+            total = Signal(8, name=f"total_{lane}")  # a + x, where that is below 255
+            rest = Signal(signed(9), name=f"rest_{lane}")  # a + x - 255
             before = sums.word_select(lane, 8)
             m.d.comb += [
                 total.eq(before + pixel),
-                raised.eq((Cat(Const(1), before) + Cat(Const(1), pixel))[1:]),  # one adder, with a carry
-                sums_next[lane].eq(Mux(raised[8], raised[:8], total)),
+                rest.eq(before - ~pixel),  # ~x = 255 - x
+                sums_next[lane].eq(Mux(rest >= 0, rest[:8], total)),
             ]
-            spikes[Coding.EVEN] = raised[8]
+            spikes[Coding.EVEN] = rest >= 0
         if spikes:
             spike = Signal(name=f"spike_{lane}")
             m.d.comb += code.eq(spike.replicate(row_bits))

@@ -30,6 +30,9 @@ _BUSES = {
     "s_axis_pixels_": ("AXI4Stream", "r0p0_1", True),
     "m_axis_result_": ("AXI4Stream", "r0p0_1", False),
 }
+_STREAMS = {"pixels": ("TDATA", True), "load": ("TDATA", True), "result": ("TUSER", False)}
+"""Streams of the unit without buses, as AXI4-Stream: what the payload is there, and whether the unit is a slave. The
+answer is no whole number of bytes, as TDATA must be."""
 _MAP, _SOURCES = "registers", "sources"
 _FILE_TYPES = {".sv": "systemVerilogSource", ".v": "verilogSource", ".sdc": "SDC", ".h": "cSource"}
 _ACCESS = {"ro": "read-only", "rw": "read-write", "w1c": "read-write", "wo": "write-only"}
@@ -48,30 +51,38 @@ def _hex(number: int) -> str:
 
 def _buses(component: Xml.Element, ports: Sequence[Mapping[str, Any]]) -> None:
     """Bus interfaces for the ports of standard buses; `rst` is no part of them, since theirs is active low."""
-    found = {prefix for prefix in _BUSES for port in ports if port["name"].startswith(prefix)}
-    if not found:
-        return
-    parent = _add(component, "busInterfaces")
-    for prefix in (prefix for prefix in _BUSES if prefix in found):
-        name, version, slave = _BUSES[prefix]
-        interface = _add(parent, "busInterface")
-        _add(interface, "name", prefix.rstrip("_"))
-        _add(interface, "busType", **_AMBA, name=name, version=version)
-        kind = _add(_add(interface, "abstractionTypes"), "abstractionType")
-        _add(kind, "abstractionRef", **_AMBA, name=f"{name}_rtl", version=version)
-        maps = _add(kind, "portMaps")
-        pairs = [("ACLK", "clk")] + [
-            (port["name"].removeprefix(prefix).upper(), port["name"])
-            for port in ports
-            if port["name"].startswith(prefix)
-        ]
-        for logical, physical in pairs:
-            pair = _add(maps, "portMap")
-            _add(_add(pair, "logicalPort"), "name", logical)
-            _add(_add(pair, "physicalPort"), "name", physical)
-        role = _add(interface, "slave" if slave else "master")
-        if name == "AXI4-Lite":
-            _add(role, "memoryMapRef", memoryMapRef=_MAP)
+    parent = Xml.Element(f"{{{_NAMESPACE}}}busInterfaces")
+    names = [port["name"] for port in ports]
+    for prefix, (bus, version, slave) in _BUSES.items():
+        pairs = [(name.removeprefix(prefix).upper(), name) for name in names if name.startswith(prefix)]
+        if pairs:
+            _bus(parent, prefix.rstrip("_"), bus, version, slave, pairs)
+    for stream, (payload, slave) in _STREAMS.items():
+        logical = {f"{stream}__payload": payload, f"{stream}__valid": "TVALID", f"{stream}__ready": "TREADY"}
+        pairs = [(logical[name], name) for name in names if name in logical]
+        if pairs:
+            _bus(parent, stream, "AXI4Stream", "r0p0_1", slave, pairs)
+    if len(parent):
+        component.append(parent)
+
+
+def _bus(
+    parent: Xml.Element, title: str, bus: str, version: str, slave: bool, pairs: Sequence[tuple[str, str]]
+) -> None:
+    """A bus interface; `pairs` are names of the bus's signals, with those of the ports."""
+    interface = _add(parent, "busInterface")
+    _add(interface, "name", title)
+    _add(interface, "busType", **_AMBA, name=bus, version=version)
+    kind = _add(_add(interface, "abstractionTypes"), "abstractionType")
+    _add(kind, "abstractionRef", **_AMBA, name=f"{bus}_rtl", version=version)
+    maps = _add(kind, "portMaps")
+    for logical, physical in [("ACLK", "clk"), *pairs]:
+        pair = _add(maps, "portMap")
+        _add(_add(pair, "logicalPort"), "name", logical)
+        _add(_add(pair, "physicalPort"), "name", physical)
+    role = _add(interface, "slave" if slave else "master")
+    if bus == "AXI4-Lite":
+        _add(role, "memoryMapRef", memoryMapRef=_MAP)
 
 
 def _field(
@@ -215,8 +226,8 @@ def ip_xact(
 
     Parameters
     ----------
-    module, ports : of the unit, see `hw.export.verilog.ports`; with ports of AXI buses there are bus interfaces, and a
-        memory map with every register of this build, byte addresses
+    module, ports : of the unit, see `hw.export.verilog.ports`; the buses and streams among them are bus interfaces;
+        with AXI4-Lite there is a memory map with every register of this build, byte addresses
     parameters : of the unit
     files : names of the folder's files, beside which the description lies
     description : what the unit is, a sentence

@@ -95,17 +95,21 @@ class ColumnReadout(wiring.Component):
 
         converting = Signal()
         counting = Signal()  # conversions ended in the cycle before; their request is still there
-        saturated = []
+        there: Value = Const((1 << lanes) - 1, lanes)  # lanes with a column
+        if last_lanes < lanes:
+            there = Signal(lanes, name="there")
+            m.d.comb += there.eq(Mux(last, (1 << last_lanes) - 1, (1 << lanes) - 1))
+        totals, saturated = [], []
         for lane in range(lanes):
-            real = ~last if lane >= last_lanes else Const(1)
             codes = [self._code(tile, lane) for tile in range(parameters.row_tiles)]
-            masks = [tiles[tile] & real for tile in range(parameters.row_tiles)]
+            masks = [tiles[tile] & there[lane] for tile in range(parameters.row_tiles)]
             over = [self.xbar.over[tile * lanes + lane] for tile in range(parameters.row_tiles)]
-            total = adder_tree([Mux(mask, code, 0) for mask, code in zip(masks, codes, strict=True)])
+            totals.append(adder_tree([Mux(mask, code, 0) for mask, code in zip(masks, codes, strict=True)]))
             clipped = Signal(range(parameters.row_tiles + 1), name=f"clipped_{lane}")
             flags = [mask & flag for mask, flag in zip(masks, over, strict=True)]
             m.d.sync += clipped.eq(Mux(converting, adder_tree(flags), 0))
             saturated.append(clipped)
+        for lane, total in enumerate(totals):
             with m.If(take):
                 m.d.sync += self.o.payload.sums[lane].eq(total << self.gain)
 

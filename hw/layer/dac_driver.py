@@ -96,7 +96,7 @@ class DacDriver(wiring.Component):
             m.d.comb += active[tile].eq(rows[tile * tile_bits : (tile + 1) * tile_bits].any())
 
         drive = Signal()
-        grant = Signal() if self._parameters.programmer else None
+        grant = Signal(name="grant") if self._parameters.programmer else None
         offered = Signal()
         timer = Signal(range(self._pulse_cycles))
 

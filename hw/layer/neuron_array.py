@@ -13,6 +13,7 @@ from spikeloom.hw.interfaces.registers import layer_registers
 from spikeloom.hw.interfaces.streams import copy_marks, fired_layout, sums_layout
 from spikeloom.hw.params.parameters import LayerParameters, Reset
 from spikeloom.hw.primitives.adder_tree import adder_tree
+from spikeloom.hw.primitives.constant_division import divided
 
 __all__ = ["BiasWriteSignature", "NeuronArray"]
 
@@ -154,23 +155,22 @@ class NeuronArray(wiring.Component):
             read_bias.en.eq(take),
         ]
         held_biased = Signal()  # the group's biases are in the memory
-        shift = Signal(parameters.phase_bits)
+        shift: Value = Signal(parameters.phase_bits, name="shift") if parameters.phases > 1 else Const(0)
         with m.If(take):
             m.d.sync += [
                 held_valid.eq(1),
                 held.eq(came),
                 held_biased.eq((written >> came.group)[0]),
-                shift.eq((parameters.phases - 1 - came.phase)[: parameters.phase_bits]),
             ]
+            if parameters.phases > 1:
+                m.d.sync += shift.eq((parameters.phases - 1 - came.phase)[: parameters.phase_bits])
         with m.Elif(add):
             m.d.sync += held_valid.eq(0)
 
         # Stage 1: start, leak and sums. What all lanes compare with goes along.
         limits = self._limits(m, shift, add)
         place = Signal.like(write.addr)
-        padding = Signal(lanes)
-        real = parameters.outputs - (parameters.groups - 1) * lanes
-        unused = Const(((1 << lanes) - 1) & ~((1 << real) - 1), lanes)
+        padding = self._padding(m, held, add)
         totals = []
         for lane in range(lanes):
             stored = read.data[lane * bits : (lane + 1) * bits].as_signed()
@@ -184,7 +184,6 @@ class NeuronArray(wiring.Component):
                 added.group.eq(held.group),
                 *copy_marks(added, held),
                 place.eq(self._place(held)),
-                padding.eq(Mux(held.group == parameters.groups - 1, unused, 0)),
             ]
         with m.Elif(fire):
             m.d.sync += added_valid.eq(0)
@@ -200,6 +199,19 @@ class NeuronArray(wiring.Component):
 
         self._output(m, fire, added, padding, spikes, results, (Cat(saturated) & ~padding).any())
         return m
+
+    def _padding(self, m: Module, held: data.View, add: Value) -> Value:
+        """Lanes without a neuron of the group that was added, one bit each; the last group may have some."""
+        lanes, groups = self._parameters.lanes, self._parameters.groups
+        real = self._parameters.outputs - (groups - 1) * lanes
+        if real == lanes:
+            return Const(0, lanes)
+        padding = Signal(lanes)
+        ends = Signal()  # this is the last group
+        m.d.comb += padding.eq(Mux(ends, ((1 << lanes) - 1) & ~((1 << real) - 1), 0))
+        with m.If(add):
+            m.d.sync += ends.eq(held.group == groups - 1)
+        return padding
 
     def _output(
         self,
@@ -328,7 +340,7 @@ class NeuronArray(wiring.Component):
         return spike, after, over
 
     def _write_bias(self, m: Module, biases: memory.Memory) -> Value:
-        """Split a neuron's index into group and lane; the division by `lanes` is a multiplication by 2**n / lanes.
+        """Split a neuron's index into group and lane.
 
         Returns the groups that were written since the reset, one bit each. A memory cannot be reset at once, so these
         bits say which words are 0 whatever is in them; the first write to a group fills its word, with 0 but for the
@@ -338,17 +350,17 @@ class NeuronArray(wiring.Component):
         lanes = parameters.lanes
         index = self.bias_write.index
         port = biases.write_port(granularity=parameters.bias_bits)
-        scale = len(index) + (lanes - 1).bit_length()
         group = Signal(parameters.group_bits)
         lane = Signal(range(max(2, lanes)))
         written = Signal(parameters.groups)
+        lane_bits = (lanes - 1).bit_length()
         m.d.comb += [
-            group.eq((index * -(-(1 << scale) // lanes)) >> scale),
-            lane.eq(index - group * lanes),
+            group.eq(divided(index, lanes, (1 << len(index)) - 1)[0]),
+            lane.eq(index[:lane_bits] if lanes == 1 << lane_bits else index - group * lanes),
             port.addr.eq(group),
             port.data.eq(Cat(Mux(lane == number, self.bias_write.value.as_unsigned(), 0) for number in range(lanes))),
         ]
         with m.If(self.bias_write.enable):
-            m.d.comb += port.en.eq(Mux((written >> group)[0], Const(1, lanes) << lane, Const(-1, lanes)))
+            m.d.comb += port.en.eq(Mux((written >> group)[0], Const(1, lanes) << lane, (1 << lanes) - 1))
             m.d.sync += written.eq(written | Const(1, parameters.groups) << group)
         return written

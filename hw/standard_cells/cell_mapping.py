@@ -2,7 +2,7 @@
 
 The hierarchy stays, so that every component has its own cells and its area is exact. Arithmetic and memories are
 elaborated first (`synth` to its step `fine`); large memories then become black boxes, small ones flip-flops. Flip-flops
-are mapped by `dfflibmap`, logic by `abc`, which is told the clock's period, and buffers and sizes gates for it.
+are mapped by `dfflibmap`, logic by `abc`: for area, or, for modules with a budget, for delay.
 """
 
 from __future__ import annotations
@@ -10,15 +10,24 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.yosys import WITHOUT_WRAPPERS, SynthesisError, run_yosys, write_sources
 from spikeloom.hw.standard_cells.liberty import Cell, Library, LibraryError
-from spikeloom.hw.standard_cells.memories import Memory, forwarding, models, read_memories, stubs, with_black_boxes
+from spikeloom.hw.standard_cells.memories import (
+    Memory,
+    forwarding,
+    ideal_liberty,
+    models,
+    read_memories,
+    stubs,
+    with_black_boxes,
+)
 
-__all__ = ["Mapped", "check_library", "driving_cell", "map_to_cells"]
+__all__ = ["CellMapper", "Mapped", "check_library", "driving_cell", "map_to_cells"]
 
 _ELABORATE = """\
 read_verilog -sv {sources}
@@ -29,7 +38,7 @@ synth -top {top} -run begin:fine
 write_rtlil design.il
 """
 
-_MAP = """\
+_PREPARE = """\
 read_rtlil design.il
 {read}
 read_verilog -sv stubs.v
@@ -38,7 +47,13 @@ opt
 {apart}
 synth -top {top} -noabc -run fine:
 dfflibmap {liberty} {avoid}
-abc {liberty} {avoid} -constr abc.constr -D {period_ps:.0f}
+write_rtlil logic.il
+"""
+
+_MAP = """\
+read_rtlil logic.il
+{abc}
+write_rtlil gates.il
 setundef -zero
 {ties}
 opt_clean -purge
@@ -47,10 +62,20 @@ select -assert-none t:$*
 write_verilog -noattr -noexpr -simple-lhs netlist.v
 """
 
+_FOR_DELAY = (
+    "+strash;&get,-n;&fraig,-x;&put;scorr;dch,-f;map,-B,0.9,{D};topo;buffer,-c;topo;upsize,{D};dnsize,{D};stime,-p"
+)
+"""Script of `abc` for modules with a budget. That of Yosys, for all others, makes logic small first (`dc2`), which
+turns parallel carries into chains that sizing cannot mend."""
+
+_LONGEST_ps = 1e6
+"""Longest delay that `abc` is asked for: no module comes near it, and its numbers end at 2^31."""
+
 _LOADS = 4
 """Input pins of the driving cell that mapping takes for the load of every output of a module."""
 
 
+_RTLIL_MODULE = re.compile(r"^(?:attribute [^\n]*\n)*module \\(\S+)\n.*?^end\n", re.M | re.S)
 _SIGNED = re.compile(r"^(  (?:input|output|wire)) signed\b", re.M)
 
 
@@ -72,6 +97,11 @@ class Mapped:
     black_boxes: tuple[Memory, ...]
     models: str
     apart: tuple[Memory, ...] = ()
+
+    def liberty(self, libraries: Iterable[Library]) -> dict[str, str]:
+        """What OpenSTA reads, file name -> Liberty text; black boxes take no time."""
+        texts = {f"cells_{index}.lib": library.text for index, library in enumerate(libraries)}
+        return {**texts, "memories.lib": ideal_liberty(self.black_boxes)} if self.black_boxes else texts
 
 
 def _allowed(libraries: Iterable[Library]) -> list[Cell]:
@@ -134,11 +164,15 @@ def map_to_cells(
     files: Mapping[str, str],
     top: str,
     libraries: Sequence[Library],
-    clock_Hz: float,
     memory_bits: int,
     apart: bool = False,
 ) -> Mapped:
-    """Map a unit.
+    """Map a unit once, for area; parameters and errors as for `CellMapper`."""
+    return CellMapper(files, top, libraries, memory_bits, apart).map()
+
+
+class CellMapper:
+    """Maps a unit again and again, with other budgets of its modules; modules whose budget stays are not mapped again.
 
     Parameters
     ----------
@@ -146,7 +180,6 @@ def map_to_cells(
         `chip.sv` or `axi_chip.sv`, is left out
     top : module of the unit
     libraries : of cells; the first one's units hold for loads
-    clock_Hz : clock that gates are sized for
     memory_bits : a memory of more bits becomes a black box, unless it cannot be one (`Memory.plain`)
     apart : make a memory of flip-flops a module of its own, unless it cannot be one; else it is a part of the module
         that it is in, which is smaller. The size of a memory is that of all of its lanes then, as the energy has it
@@ -156,46 +189,114 @@ def map_to_cells(
     LibraryError : a cell of a kind that is needed is missing
     SynthesisError : Yosys does not take the design or the library
     """
-    check_library(libraries)
-    cell, library = driving_cell(libraries)
-    load_fF = _LOADS * max(cell.inputs.values()) * library.capacitance_fF
-    with tempfile.TemporaryDirectory(prefix="standard-cells-") as name:
-        folder = Path(name)
-        sources = write_sources(folder, files)
-        run_yosys(folder, _ELABORATE.format(sources=sources, top=top, wrappers=WITHOUT_WRAPPERS))
-        design = (folder / "design.il").read_text(encoding="utf-8")
-        memories = read_memories(design)
-        chosen = _large(memories, memory_bits, apart)
-        own = [
-            replace(memory, apart=True) for memory in memories if apart and memory not in chosen and not memory.plain
-        ]
-        (folder / "design.il").write_text(with_black_boxes(design, [*chosen, *own]), encoding="utf-8")
-        (folder / "stubs.v").write_text(stubs(chosen) + models(own) + forwarding(own), encoding="utf-8")
-        (folder / "abc.constr").write_text(f"set_driving_cell {cell.name}\nset_load {load_fF:.6g}\n", encoding="utf-8")
+
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        top: str,
+        libraries: Sequence[Library],
+        memory_bits: int,
+        apart: bool = False,
+    ) -> None:
+        check_library(libraries)
+        self._libraries = libraries
         names = [f"cells_{index}.lib" for index in range(len(libraries))]
-        for file, given in zip(names, libraries, strict=True):
-            (folder / file).write_text(given.text, encoding="latin-1")
+        self._liberty = " ".join(f"-liberty {file}" for file in names)
         avoid = [f"-dont_use {cell.name}" for lib in libraries for cell in lib.cells.values() if not cell.allowed]
-        script = _MAP.format(
-            top=top,
-            read="\n".join(f"read_liberty -lib -ignore_miss_func {file}" for file in names),
-            liberty=" ".join(f"-liberty {file}" for file in names),
-            avoid=" ".join(avoid),
-            period_ps=1e12 / clock_Hz,
-            ties=_ties(libraries),
-            apart="memory -nomap" if own else "",
-        )
-        try:
+        self._avoid = " ".join(avoid)
+        with tempfile.TemporaryDirectory(prefix="standard-cells-") as name:
+            folder = self._filled(name)
+            sources = write_sources(folder, files)
+            run_yosys(folder, _ELABORATE.format(sources=sources, top=top, wrappers=WITHOUT_WRAPPERS))
+            design = (folder / "design.il").read_text(encoding="utf-8")
+            self._memories = read_memories(design)
+            self._boxes = _large(self._memories, memory_bits, apart)
+            self._own = [
+                replace(memory, apart=True)
+                for memory in self._memories
+                if apart and memory not in self._boxes and not memory.plain
+            ]
+            boxed = with_black_boxes(design, [*self._boxes, *self._own])
+            (folder / "design.il").write_text(boxed, encoding="utf-8")
+            stubs_v = stubs(self._boxes) + models(self._own) + forwarding(self._own)
+            (folder / "stubs.v").write_text(stubs_v, encoding="utf-8")
+            script = _PREPARE.format(
+                top=top,
+                read="\n".join(f"read_liberty -lib -ignore_miss_func {file}" for file in names),
+                liberty=self._liberty,
+                avoid=self._avoid,
+                apart="memory -nomap" if self._own else "",
+            )
             run_yosys(folder, script)
-        except SynthesisError as error:
-            if "Assertion failed" in str(error):
-                names_of = ", ".join(given.name for given in libraries)
-                raise LibraryError(
-                    f"The library {names_of} has no cells for some parts of the design, as Yosys says ({error}); "
-                    "give a library of standard cells, or the files of all its parts, --liberty for each"
-                ) from error
-            raise
-        netlist = (folder / "netlist.v").read_text(encoding="utf-8")
-    netlist = netlist[netlist.index("module ") :]  # without Yosys' own comment, which names its build
-    netlist = _SIGNED.sub(r"\1", netlist)  # cells have bits, no numbers, and OpenSTA does not know the word
-    return Mapped(netlist, tuple(memories), tuple(chosen), models(chosen), tuple(own))
+            self._logic = (folder / "logic.il").read_text(encoding="utf-8")
+        self._area: dict[str, str] = {}
+        """Module -> RTLIL of its gates, once it has been mapped for area."""
+        self._delay: dict[str, tuple[float, str]] = {}
+        """Module -> its last budget, and the RTLIL of its gates for that."""
+
+    def _filled(self, name: str) -> Path:
+        """A folder with the libraries, and with what `abc` takes a module's outside for."""
+        folder = Path(name)
+        for index, library in enumerate(self._libraries):
+            (folder / f"cells_{index}.lib").write_text(library.text, encoding="latin-1")
+        cell, library = driving_cell(self._libraries)
+        load_fF = _LOADS * max(cell.inputs.values()) * library.capacitance_fF
+        (folder / "abc.constr").write_text(f"set_driving_cell {cell.name}\nset_load {load_fF:.6g}\n", encoding="utf-8")
+        return folder
+
+    def _abc(self, changed: Mapping[str, float] | None) -> Iterator[str]:
+        """Commands for modules with these budgets, or for all of them for area."""
+        common = f"abc {self._liberty} {self._avoid} -constr abc.constr"
+        if changed is None:
+            yield f"{common} -D {_LONGEST_ps:.0f}"
+            return
+        for module, budget_ps in changed.items():
+            yield f"{common} -script {_FOR_DELAY} -D {min(max(budget_ps, 1.0), _LONGEST_ps):.0f} {module}"
+
+    def map(self, budgets_ps: Mapping[str, float] | None = None) -> Mapped:
+        """Map the unit.
+
+        budgets_ps : module -> delay in picoseconds that its logic is mapped for; others are mapped for area
+
+        Raises
+        ------
+        LibraryError : the library has no cells for a part of the design
+        SynthesisError : Yosys does not take the design or the library
+        """
+        budgets = dict(budgets_ps or {})
+        if budgets and not self._area:
+            self.map()
+        first = not self._area
+        changed = {module: ps for module, ps in budgets.items() if self._delay.get(module, (None, ""))[0] != ps}
+
+        def text(match: re.Match[str]) -> str:
+            if first or match[1] in changed:
+                return match[0]
+            return self._delay[match[1]][1] if match[1] in budgets else self._area[match[1]]
+
+        with tempfile.TemporaryDirectory(prefix="standard-cells-") as name:
+            folder = self._filled(name)
+            (folder / "logic.il").write_text(_RTLIL_MODULE.sub(text, self._logic), encoding="utf-8")
+            script = _MAP.format(abc="\n".join(self._abc(None if first else changed)), ties=_ties(self._libraries))
+            try:
+                run_yosys(folder, script)
+            except SynthesisError as error:
+                raise self._refused(error) from error
+            gates = (folder / "gates.il").read_text(encoding="utf-8")
+            netlist = (folder / "netlist.v").read_text(encoding="utf-8")
+        made = {match[1]: match[0] for match in _RTLIL_MODULE.finditer(gates)}
+        if first:
+            self._area = made
+        self._delay |= {module: (ps, made[module]) for module, ps in changed.items()}
+        netlist = netlist[netlist.index("module ") :]  # without Yosys' own comment, which names its build
+        netlist = _SIGNED.sub(r"\1", netlist)  # cells have bits, no numbers, and OpenSTA does not know the word
+        return Mapped(netlist, tuple(self._memories), tuple(self._boxes), models(self._boxes), tuple(self._own))
+
+    def _refused(self, error: SynthesisError) -> SpikeLoomError:
+        if "Assertion failed" not in str(error):
+            return error
+        names = ", ".join(given.name for given in self._libraries)
+        return LibraryError(
+            f"The library {names} has no cells for some parts of the design, as Yosys says ({error}); "
+            "give a library of standard cells, or the files of all its parts, --liberty for each"
+        )

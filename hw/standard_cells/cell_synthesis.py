@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.constraints import sdc
-from spikeloom.hw.standard_cells.cell_mapping import Mapped, driving_cell, map_to_cells
-from spikeloom.hw.standard_cells.components import Component, components, read_netlist, totals
+from spikeloom.hw.standard_cells.cell_mapping import CellMapper, Mapped, driving_cell
+from spikeloom.hw.standard_cells.components import Component, mapped_components, totals
+from spikeloom.hw.standard_cells.corners import check_options, conditions_of
 from spikeloom.hw.standard_cells.liberty import Corner, Library, LibraryError
-from spikeloom.hw.standard_cells.memories import ideal_liberty
-from spikeloom.hw.standard_cells.timing import ACTIVITY, Timing, opensta_version, time_netlist
+from spikeloom.hw.standard_cells.power import Power, netlist_energy, netlist_probes, power_of
+from spikeloom.hw.standard_cells.timing import Timing, opensta_version
+from spikeloom.hw.standard_cells.timing_closure import map_for_clock
 
-__all__ = ["MEMORY_BITS", "CellSynthesis", "check_options", "synthesise"]
+__all__ = ["MEMORY_BITS", "CellSynthesis", "synthesise"]
 
 MEMORY_BITS = 1024
 """Largest memory, in bits, that becomes flip-flops where nothing else is asked for."""
@@ -34,8 +34,10 @@ class CellSynthesis:
     clock_Hz : clock asked for
     memory_bits : largest memory that was to become flip-flops
     mapped : netlist and memories
+    for_delay : modules that were mapped for delay, since they are on paths that were too slow
     components : every instance of the unit
     timing : None where OpenSTA is missing
+    power : at the clock asked for, or, where that is not met, at the highest one; else the reason why it is not known
     constraints : SDC that gates were timed with
     design : digest of the hardware, for whoever looks for the results of a chip
     """
@@ -46,17 +48,17 @@ class CellSynthesis:
     clock_Hz: float
     memory_bits: int
     mapped: Mapped
+    for_delay: tuple[str, ...]
     components: tuple[Component, ...]
     timing: Timing | None
+    power: Power | str
     constraints: str
     design: str = ""
 
     @property
     def largest_Hz(self) -> float | None:
         """Highest clock with the slowest path's delay, None without timing."""
-        if self.timing is None:
-            return None
-        return 1.0 / (1.0 / self.clock_Hz - self.timing.slowest.slack_ns * 1e-9)
+        return None if self.timing is None else _largest_Hz(self.timing, self.clock_Hz)
 
     @property
     def met(self) -> bool | None:
@@ -95,18 +97,35 @@ class CellSynthesis:
         boxes = sum(entry["kind"] == "black box" for entry in self.memories())
         cell, _ = driving_cell(self.libraries)
         found = [
-            f"Corner: {c.name or 'nominal'} ({conditions}) of {names}, and no other.",
+            f"Corner: {c.name or 'nominal'} ({conditions}) of {names}, and no other.{self._silent()}",
             f"Wires: {f'the wire-load model {wires} of the library' if wires else 'none: layout makes paths slower'}.",
             "Clock: ideal, without a tree, jitter or uncertainty; inputs arrive with the clock's edge, and outputs are "
-            f"wanted at the next; gates are sized for {self.clock_Hz / 1e6:.4g} MHz, module by module, with inputs "
-            f"that {cell.name} drives.",
+            f"wanted at the next. {self._mapping()} Every module is mapped with inputs that {cell.name} drives.",
             f"Memories: up to {self.memory_bits:,} bits flip-flops; "
             + (f"{boxes} black boxes are not in area and power, and take no time." if boxes else "no black boxes."),
             "Area: cells only, without gaps between them, wiring, clock tree, test logic and the crossbars' macros.",
         ]
-        if self.timing is not None:
-            found.append(f"Power: {ACTIVITY:g} transitions of every net per clock cycle, an assumption; no clock tree.")
+        if isinstance(self.power, str):
+            found.append(f"Power: not known: {self.power}.")
+        else:
+            found.append(
+                f"Power: at {self.power.clock_Hz / 1e6:.4g} MHz{'' if self.met else ', the highest clock'}; "
+                f"assumed are {self.power.activity:g} transitions of every net per clock cycle, and the clock in every "
+                "flip-flop in every cycle; no clock tree, wires, glitches or memories outside; not an image's energy."
+            )
         return found
+
+    def _mapping(self) -> str:
+        if self.timing is None:
+            return "Every module is mapped for area: without OpenSTA it is not known what is too slow."
+        if not self.for_delay:
+            return "Every module is mapped for area."
+        return f"Mapped for delay, since they were on paths that were too slow: {', '.join(self.for_delay)}."
+
+    def _silent(self) -> str:
+        """Names libraries that do not say their conditions."""
+        silent = [lib.name for lib in self.libraries[1:] if conditions_of(lib, self.corner.name) == (None, None, None)]
+        return f" {', '.join(silent)} does not say its own." if silent else ""
 
     def facts(self) -> dict[str, Any]:
         """Everything as plain values, for JSON. Areas are in the library's unit, by convention square micrometres."""
@@ -130,10 +149,12 @@ class CellSynthesis:
                 for part in self.components
             ],
             "memories": self.memories(),
+            "mapped_for_delay": list(self.for_delay),
             "timing": None
             if timing is None
             else {
                 "opensta": opensta_version(),
+                "endpoints_too_slow": len(timing.failing),
                 **{
                     name: None if path is None else asdict(path)
                     for name, path in (
@@ -143,7 +164,7 @@ class CellSynthesis:
                     )
                 },
             },
-            "power_W": None if timing is None or timing.power is None else asdict(timing.power),
+            "power_W": None if isinstance(self.power, str) else asdict(self.power),
             "assumptions": self.assumptions(),
         }
 
@@ -171,28 +192,8 @@ def _own(part: Component) -> dict[str, Any]:
     }
 
 
-def check_options(libraries: Sequence[Library], clock_Hz: float, memory_bits: int, corner: str = "") -> Corner:
-    """The corner asked for, by its name; "" for the library's default.
-
-    Raises
-    ------
-    SpikeLoomError : a clock that is not positive, or a negative number of bits
-    LibraryError : there are no such operating conditions
-    """
-    if not (math.isfinite(clock_Hz) and clock_Hz > 0.0):
-        raise SpikeLoomError(f"The clock must be a frequency in hertz above 0, such as 100e6, not {clock_Hz:g}")
-    if memory_bits < 0:
-        raise SpikeLoomError(f"The size of memories that become flip-flops must be 0 bits or more, not {memory_bits}")
-    if not corner:
-        return libraries[0].default_corner
-    known = {name: found for library in reversed(libraries) for name, found in library.corners.items()}
-    if corner not in known:
-        names = f"it has {', '.join(sorted(known))}" if known else "it names none"
-        raise LibraryError(
-            f"The library {libraries[0].name} has no operating conditions '{corner}': {names}; give one of them, the "
-            "file of another corner, or leave the corner out"
-        )
-    return known[corner]
+def _largest_Hz(timing: Timing, clock_Hz: float) -> float:
+    return 1.0 / (1.0 / clock_Hz - timing.slowest.slack_ns * 1e-9)
 
 
 def synthesise(
@@ -218,20 +219,44 @@ def synthesise(
 
     Raises
     ------
-    SpikeLoomError, LibraryError : see `check_options`; a kind of cell that is needed is missing
+    SpikeLoomError, LibraryError : see `corners.check_options`; a kind of cell that is needed is missing
     SynthesisError : a tool does not take the design or the library
     """
     conditions = check_options(libraries, clock_Hz, memory_bits, corner)
-    mapped = map_to_cells(files, top, libraries, clock_Hz, memory_bits)
-    cells = {name: cell for library in reversed(libraries) for name, cell in library.cells.items()}
-    parts = components(read_netlist(mapped.netlist, cells), top, libraries)
     constraints = sdc(ports, clock_Hz, top)
-    timing = None
-    if opensta_version() is not None:
-        texts = {f"cells_{index}.lib": library.text for index, library in enumerate(libraries)}
-        if mapped.black_boxes:
-            texts["memories.lib"] = ideal_liberty(mapped.black_boxes)
-        timing = time_netlist(mapped.netlist, top, texts, constraints, corner)
+    mapper = CellMapper(files, top, libraries, memory_bits)
+    timing, for_delay = None, tuple[str, ...]()
+    power: Power | str = "OpenSTA is missing"
+    if opensta_version() is None:
+        mapped = mapper.map()
+    else:
+        found = map_for_clock(mapper, top, libraries, constraints, corner)
+        mapped, timing, for_delay = found.mapped, found.timing, found.for_delay
+        power = _power(mapped, timing, top, libraries, constraints, clock_Hz, conditions, corner)
+    parts = tuple(mapped_components(mapped.netlist, top, libraries))
     return CellSynthesis(
-        top, tuple(libraries), conditions, clock_Hz, memory_bits, mapped, tuple(parts), timing, constraints, design
-    )
+        top, tuple(libraries), conditions, clock_Hz, memory_bits, mapped, for_delay, parts, timing, power, constraints,
+        design,
+    )  # fmt: skip
+
+
+def _power(
+    mapped: Mapped,
+    timing: Timing,
+    top: str,
+    libraries: Sequence[Library],
+    constraints: str,
+    clock_Hz: float,
+    conditions: Corner,
+    corner: str,
+) -> Power | str:
+    """Power at the clock, at most the highest one; or why it is not known."""
+    volts = conditions.voltage_V
+    if not volts:
+        return f"{libraries[0].name} does not say the voltage of its corner"
+    probes = netlist_probes(mapped, top, libraries)
+    try:
+        energy = netlist_energy(mapped, probes, top, libraries, constraints, clock_Hz, volts, corner)
+    except LibraryError as error:
+        return str(error)
+    return power_of(energy, min(clock_Hz, _largest_Hz(timing, clock_Hz)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from spikeloom.hw.standard_cells.liberty import Cell, Library
 
-__all__ = ["Component", "Netlist", "components", "read_netlist", "totals"]
+__all__ = ["Component", "Netlist", "components", "mapped_components", "read_netlist", "totals"]
 
 _LINE = re.compile(r"^module (\S+?) ?\(|^  (?!module\b)([A-Za-z_]\w*) (\\\S+ |\w+) ?\($|^(endmodule)", re.M)
 
@@ -71,6 +71,12 @@ def components(netlist: Mapping[str, Netlist], top: str, libraries: Sequence[Lib
         flip_flops = sum(count for cell, count in module.cells.items() if cells[cell].kind == "flip-flop")
         own[name] = (sum(module.cells.values()), flip_flops, area)
     return [Component(path, module, *own[module]) for path, module in _walk(netlist, top, "")]
+
+
+def mapped_components(netlist: str, top: str, libraries: Sequence[Library]) -> list[Component]:
+    """Every instance of a netlist's top module, as `components` has them."""
+    cells = {name: cell for library in reversed(libraries) for name, cell in library.cells.items()}
+    return components(read_netlist(netlist, cells), top, libraries)
 
 
 def totals(found: Sequence[Component], path: str = "") -> Component:

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.export.constraints import sdc
 from spikeloom.hw.export.yosys import SynthesisError
-from spikeloom.hw.standard_cells.cell_mapping import Mapped, map_to_cells
+from spikeloom.hw.standard_cells.cell_mapping import CellMapper, Mapped
 from spikeloom.hw.standard_cells.cell_models import cell_models
-from spikeloom.hw.standard_cells.cell_synthesis import check_options
-from spikeloom.hw.standard_cells.conditions import cell_conditions
+from spikeloom.hw.standard_cells.corners import check_options
 from spikeloom.hw.standard_cells.liberty import Corner, Library, LibraryError
-from spikeloom.hw.standard_cells.memories import ideal_liberty
 from spikeloom.hw.standard_cells.memories import models as memory_models
-from spikeloom.hw.standard_cells.probes import NAME, Probes, probed
-from spikeloom.hw.standard_cells.switching import SwitchingEnergy, switching_energy
+from spikeloom.hw.standard_cells.power import netlist_energy, netlist_probes
+from spikeloom.hw.standard_cells.probes import NAME, Probes
+from spikeloom.hw.standard_cells.switching import SwitchingEnergy
 from spikeloom.hw.standard_cells.timing import opensta_version
+from spikeloom.hw.standard_cells.timing_closure import map_for_clock
 
 __all__ = ["Gates", "check_calibration", "gates"]
 
@@ -72,7 +72,7 @@ def check_calibration(
 
     Raises
     ------
-    SpikeLoomError, LibraryError : see `hw.standard_cells.cell_synthesis.check_options`; the corner has no voltage
+    SpikeLoomError, LibraryError : see `hw.standard_cells.corners.check_options`; the corner has no voltage
     SynthesisError : OpenSTA is missing
     """
     found = check_options(libraries, clock_Hz, memory_bits, corner)
@@ -104,25 +104,18 @@ def gates(
 
     Raises
     ------
-    SpikeLoomError, LibraryError, SynthesisError : see `check_calibration`, `map_to_cells` and `switching_energy`
+    SpikeLoomError, LibraryError, SynthesisError : see `check_calibration`, `CellMapper`, `switching_energy`
     """
     conditions, voltage_V = check_calibration(libraries, clock_Hz, memory_bits, corner)
-    say("mapping to cells: a minute per 50,000 cells")
-    mapped = map_to_cells(files, top, libraries, clock_Hz, memory_bits, apart=True)
-    pins = {
-        name: frozenset(cell.inputs) | frozenset(cell.functions)
-        for library in libraries
-        for name, cell in library.cells.items()
-    }
-    boxes = {memory.black_box: sum(memory.clocked) + memory.writes for memory in mapped.black_boxes}
-    probes = probed(mapped.netlist, top, pins, boxes)
+    say("mapping to cells: a minute or two per 50,000 cells")
+    constraints = sdc(ports, clock_Hz, top)
+    mapper = CellMapper(files, top, libraries, memory_bits, apart=True)
+    mapped = map_for_clock(mapper, top, libraries, constraints, corner).mapped
+    probes = netlist_probes(mapped, top, libraries)
     used = {instance.cell for cells in probes.cells.values() for instance in cells}
     models = {"cells.sv": cell_models(libraries, used)}
-    texts = {f"cells_{index}.lib": library.text for index, library in enumerate(libraries)}
     if mapped.black_boxes:
         models["memories.sv"] = memory_models(mapped.black_boxes, NAME)
-        texts["memories.lib"] = ideal_liberty(mapped.black_boxes)
     say("slews and loads of the cells")
-    found = cell_conditions(mapped.netlist, top, texts, sdc(ports, clock_Hz, top), clock_Hz, corner)
-    energy = switching_energy(probes, libraries, found, voltage_V)
+    energy = netlist_energy(mapped, probes, top, libraries, constraints, clock_Hz, voltage_V, corner)
     return Gates(mapped, probes, models, energy, conditions, voltage_V)

@@ -7,8 +7,10 @@ packages for Liberty on the Python index are young, or under a licence that this
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,9 +295,10 @@ def read_library(path: Path) -> Library:
     """Read a Liberty file, plain or compressed by gzip. Raises `LibraryError` for what is none, `OSError`."""
     content = path.read_bytes()
     try:
-        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("latin-1")
-    except (OSError, EOFError) as error:
+        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError, zlib.error) as error:
         raise LibraryError(f"'{path}' is compressed and damaged ({error}); give a .lib file") from error
+    text = plain.removeprefix(codecs.BOM_UTF8).decode("latin-1")
     group = _Reader(text, str(path)).library()
     cells = {cell.arguments[0]: _cell(cell) for cell in group.named("cell") if cell.arguments}
     if not cells:

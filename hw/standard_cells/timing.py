@@ -1,4 +1,4 @@
-"""Timing and power of a mapped netlist by OpenSTA: its script, and what its report says in terms of components."""
+"""Timing of a mapped netlist by OpenSTA: its script, and what its report says in terms of components."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from pathlib import Path
 from spikeloom.hw.export.processes import run as run_program
 from spikeloom.hw.export.yosys import SynthesisError
 
-__all__ = ["ACTIVITY", "CriticalPath", "Power", "Timing", "find_opensta", "opensta_version", "time_netlist"]
-
-ACTIVITY = 0.1
-"""Transitions of every net per clock cycle that power is computed for; a common assumption, not a measurement."""
+__all__ = ["CriticalPath", "Timing", "find_opensta", "opensta_version", "time_netlist"]
 
 _SCRIPT = """\
 {libraries}
@@ -31,14 +28,13 @@ puts "== registers"
 report_checks -path_delay max -from [all_registers -clock_pins] -to [all_registers -data_pins] -digits 4
 puts "== hold"
 report_checks -path_delay min -digits 4
-puts "== power"
-set_power_activity -global -activity {activity}
-report_power
+report_checks -path_delay max -slack_max 0 -group_count {count} -digits 4 > failing.txt
 """
 
+_MOST_FAILING = 5000
+"""Endpoints whose path is looked at where the clock is not met; the slowest come first."""
 _STEP = re.compile(r"^(?:\s+-?[\d.]+)*\s+(-?[\d.]+)\s+(-?[\d.]+) [\^v] (\S+) \((\S+)\)$", re.M)
 _SLACK = re.compile(r"^\s+(-?[\d.]+)\s+slack ", re.M)
-_POWER = re.compile(r"^Total\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)", re.M)
 _NAMES = ("sta", "opensta")
 
 
@@ -63,16 +59,6 @@ class CriticalPath:
 
 
 @dataclass(frozen=True)
-class Power:
-    """Watts at the clock asked for and `ACTIVITY`."""
-
-    internal_W: float
-    switching_W: float
-    leakage_W: float
-    total_W: float
-
-
-@dataclass(frozen=True)
 class Timing:
     """What OpenSTA says.
 
@@ -81,15 +67,15 @@ class Timing:
     slowest : the path with the least slack
     registers : the one between registers or memories, None if there is none
     hold : that with the least slack for hold
-    power : None where the library has no tables for it
     log : all that was printed
+    failing : the slowest path of every endpoint whose slack is below 0, the slowest first
     """
 
     slowest: CriticalPath
     registers: CriticalPath | None
     hold: CriticalPath
-    power: Power | None
     log: str
+    failing: tuple[CriticalPath, ...] = ()
 
 
 def find_opensta() -> str | None:
@@ -139,11 +125,6 @@ def _path(text: str) -> CriticalPath | None:
     )
 
 
-def _power(text: str) -> Power | None:
-    match = _POWER.search(text)
-    return Power(*(float(value) for value in match.groups())) if match else None
-
-
 def time_netlist(netlist: str, top: str, libraries: Mapping[str, str], sdc: str, corner: str = "") -> Timing:
     """Run OpenSTA over a netlist; the hierarchy stays.
 
@@ -164,7 +145,7 @@ def time_netlist(netlist: str, top: str, libraries: Mapping[str, str], sdc: str,
         libraries="\n".join(f"read_liberty {name}" for name in libraries),
         top=top,
         corner=f"set_operating_conditions {{{corner}}}" if corner else "",
-        activity=ACTIVITY,
+        count=_MOST_FAILING,
     )
     with tempfile.TemporaryDirectory(prefix="timing-") as name:
         folder = Path(name)
@@ -172,6 +153,8 @@ def time_netlist(netlist: str, top: str, libraries: Mapping[str, str], sdc: str,
         for file, text in contents.items():
             (folder / file).write_text(text, encoding="latin-1")
         done = run_program([place, "-no_splash", "-exit", "timing.tcl"], cwd=folder)
+        late = folder / "failing.txt"
+        failing = late.read_text(encoding="latin-1") if late.exists() else ""
     log = done.stdout + done.stderr
     parts = _parts(log)
     paths = [_path(parts.get(part, "")) for part in ("slowest", "registers", "hold")]
@@ -179,7 +162,9 @@ def time_netlist(netlist: str, top: str, libraries: Mapping[str, str], sdc: str,
     if errors or done.returncode or paths[0] is None or paths[2] is None:
         what = errors[0] if errors else log.strip().splitlines()[-1] if log.strip() else f"exit code {done.returncode}"
         raise SynthesisError(f"OpenSTA could not time the netlist: {what}")
-    return Timing(paths[0], paths[1], paths[2], _power(parts.get("power", "")), log)
+    found = [_path(text) for text in failing.split("Startpoint:")[1:]]
+    below = tuple(path for path in found if path is not None and path.slack_ns < 0.0)
+    return Timing(paths[0], paths[1], paths[2], log, below)
 
 
 def _parts(log: str) -> dict[str, str]:

@@ -100,10 +100,10 @@ class Commands(TyperGroup):
                 error.message = option_words(error.__cause__)
             raise
         except Terminated as ended:
-            say(f"Terminated ({ended}). Finished steps and chunks are kept: run the same command again to resume.")
+            say(f"Terminated ({ended}). Only finished steps and chunks are kept: run the same command again.")
             raise typer.Exit(SIGNALLED + ended.number) from None
         except KeyboardInterrupt:
-            say("Interrupted. Finished steps and chunks are kept: run the same command again to resume.")
+            say("Interrupted. Only finished steps and chunks are kept: run the same command again.")
             raise typer.Exit(INTERRUPTED) from None
         except Mismatch as error:
             _fail(ctx, f"The Verilog and the reference differ. {error}")

@@ -29,8 +29,8 @@ EPILOG = (
     "Examples: spikeloom synth digits --liberty cells.lib · spikeloom synth mine.loom --liberty logic.lib --liberty "
     "flops.lib --clock 250e6 --memory-bits 0"
 )
-_FOLDER = "standard_cells"
-"""Folder of the results, in that of the run."""
+_FOLDER, _FOLDER_WITH_BUS = "standard_cells", "standard_cells_bus"
+"""Folders of the results, in that of the run; the report shows the first."""
 _SHOWN_DEPTH = 2
 
 
@@ -60,7 +60,11 @@ def synth(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", parser=folder, help="Folder to write (default: build/NAME/standard_cells)."
+            "--output",
+            "-o",
+            metavar="DIR",
+            parser=folder,
+            help="Folder to write (default: build/NAME/standard_cells; with --bus standard_cells_bus).",
         ),
     ] = None,
     data: Data = None,
@@ -74,7 +78,8 @@ def synth(
     --clock asks for is not met.
     """
     from spikeloom.hw.standard_cells.cell_mapping import check_library
-    from spikeloom.hw.standard_cells.cell_synthesis import check_options, synthesise
+    from spikeloom.hw.standard_cells.cell_synthesis import synthesise
+    from spikeloom.hw.standard_cells.corners import check_options
     from spikeloom.sim.chip.energy_calibration import design_of
 
     libraries = [library_of(path) for path in liberty]
@@ -86,13 +91,13 @@ def synth(
         config = changed(Config.load(source), settings)
         name = config.name
         check_options(libraries, config.hardware.clock_Hz if clock is None else clock, memory_bits, corner)
-    place = Path("build") / name / _FOLDER if output is None else output
+    place = Path("build") / name / (_FOLDER_WITH_BUS if bus else _FOLDER) if output is None else output
     writable_folder(place, "folder of the synthesis")
     chip = chip_only(source, data, as_json, settings)
     files, top = unit_of(chip, bus)
     clock_Hz = chip.programmed.clock_Hz if clock is None else clock
     with bar(as_json) as advance:
-        advance("synth", 0, 0, "mapping to cells: a minute per 50,000 cells")
+        advance("synth", 0, 0, "mapping to cells: a minute or two per 50,000 cells")
         design = design_of(chip.parameters)
         found = synthesise(files, ports_of(files), top, libraries, clock_Hz, memory_bits, corner, design)
     if found.timing is None:
@@ -159,14 +164,20 @@ def _print(found: CellSynthesis, place: Path) -> None:
     else:
         path = found.timing.slowest
         met = "met" if found.met else "NOT met"
-        rows["clock"] = f"{asked}, {met}: slack {path.slack_ns:+.3f} ns"
+        late = f" at {len(found.timing.failing):,} ends of paths" if found.timing.failing else ""
+        rows["clock"] = f"{asked}, {met}: slack {path.slack_ns:+.3f} ns{late}"
         rows["highest clock"] = si(found.largest_Hz or 0.0, "Hz")
         rows["slowest path, from"] = path.start
         rows["slowest path, to"] = path.end
         rows["slowest path, through"] = ", ".join(f"{name or found.top} {ns:.2f} ns" for name, ns in path.through)
         rows["slowest path, gates"] = str(path.gates)
-        if found.timing.power is not None:
-            rows[f"power at {asked}"] = si(found.timing.power.total_W, "W")
+    if not isinstance(found.power, str):
+        power = found.power
+        at = f"{si(power.clock_Hz, 'Hz')}, {power.activity:g} transitions of a net per cycle assumed"
+        rows[f"power at {at}"] = si(power.total_W, "W")
+        rows["of it clock, nets, leakage"] = ", ".join(
+            si(x, "W") for x in (power.clock_W, power.nets_W, power.leakage_W)
+        )
     print_table(f"{found.top} in standard cells", rows)
     _print_components(facts)
     for entry in boxes:

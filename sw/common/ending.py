@@ -83,5 +83,5 @@ def _watch(reading: int, done: threading.Event) -> None:
         asked = [number for number in numbers if number in (signal.SIGINT, *_ENDING)]
         if asked and not done.wait(GRACE_s):
             with contextlib.suppress(OSError):
-                os.write(2, b"Ended. Finished steps and chunks are kept: run the same command again to resume.\n")
+                os.write(2, b"Ended. Only finished steps and chunks are kept: run the same command again.\n")
             os._exit(128 + asked[0])

@@ -277,16 +277,21 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
 
 
 def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
-    """What helps where two chips differ in nothing but features of neurons, codings and optional parts, a clause; ""
-    for other differences.
+    """What helps where two chips differ in nothing but features of neurons, codings, encoders and optional parts, or
+    have different codings, a clause; "" for other differences.
     """
 
     def whole(chip: NpuParameters) -> NpuParameters:
         layers = (dataclasses.replace(layer, **(ALL_FEATURES | ALL_OPTIONAL)) for layer in chip.layers)
-        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit)
+        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit, encoders=1)
 
     if first_difference(whole(parameters), whole(expected)) is not None:
-        return ""
+        if parameters.codings == expected.codings:
+            return ""
+        return (
+            "; generate the hardware from this network with `spikeloom verilog`, or compile the network with the "
+            "[coding] of the hardware"
+        )
     has_all = {}  # whether the hardware has all, of what differs
     if parameters.codings != expected.codings:
         has_all["input_codings"] = expected.codings == CODINGS.unit
@@ -295,6 +300,8 @@ def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
             layer == dataclasses.replace(layer, **ALL_FEATURES) for layer in expected.layers
         )
     settings = [f'{name} = "all"' for name in has_all]
+    if parameters.encoders != expected.encoders:
+        settings.append(f"encoders = {expected.encoders}")
     for name in ALL_OPTIONAL:
         there = getattr(expected.layers[0], name)
         if there != getattr(parameters.layers[0], name):

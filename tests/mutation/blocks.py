@@ -13,7 +13,16 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "adder_tree": ("adder_tree",),
     "constant_division": ("reciprocal", "divided"),
     "random_source": ("advance", "random_lanes"),
-    "spike_encoder": ("active_rows", "encode_word", "held", "read_ahead", "row_registers"),
+    "spike_encoder": (
+        "active_rows",
+        "encode_word",
+        "goes",
+        "held",
+        "phase_register",
+        "read_ahead",
+        "row_registers",
+        "without_padding",
+    ),
     "stages": ("_add", "join_maps", "_add_windows", "_join_cores", "_add_pool", "_write_map", "_share"),
     "write_guard": ("block_hits",),
 }

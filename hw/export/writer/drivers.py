@@ -60,6 +60,6 @@ def names_of(signals: Iterable[Any]) -> SignalDict:
         places.setdefault(signal.src_loc, []).append(signal)
     for place, made in places.items():
         names = names_at(place)
-        if len(names) == len(made) + 1:  # the last has its name
+        if len(made) <= len(names) <= len(made) + 1:  # the last may have its name
             found.update(zip(made, names, strict=False))
     return found

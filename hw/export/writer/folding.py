@@ -34,6 +34,9 @@ class Folding:
         if isinstance(value, Slice):
             inner = self.number(value.value)
             return None if inner is None else inner >> value.start & (1 << len(value)) - 1
+        if isinstance(value, Operator) and value.operator == "~":
+            inner, shape = self.number(value.operands[0]), value.shape()
+            return None if inner is None else ~inner if shape.signed else ~inner & (1 << shape.width) - 1
         if not isinstance(value, Operator) or len(value.operands) != 2 or value.operator not in ("*", "&", "+", "-"):
             return None
         left, right = (self.number(each) for each in value.operands)

@@ -278,6 +278,9 @@ def _unified(blocks: Sequence[Block], period: int, families: Mapping[str, Family
                 made_here.append(match[1])
         elif len(block.code) > 1:
             return None  # a process per lane may assign what is the lane's own only
+    own = {f"name {base}" for base in made_here}
+    if any(token[0] in own and token[1:] != (1, 0) for line in steps for token in line if not isinstance(token, str)):
+        return None  # other lanes of its own are not at hand
     return _Loop(list(turns[0]), period, count, steps, made_here)
 
 
@@ -289,7 +292,7 @@ def differing(tokens: Sequence[str], families: Mapping[str, Family]) -> tuple[tu
         return None, 0
     step = second[1] - first[1]
     count = next((n for n, each in enumerate(read) if each != (first[0], first[1] + n * step)), len(read))
-    if first[0].startswith("name ") and ((first[1], step) != (0, 1) or first[0].removeprefix("name ") not in families):
+    if first[0].startswith("name ") and (step < 1 or first[0].removeprefix("name ") not in families):
         return None, 0
     return (first[0], step, first[1]), count
 
@@ -330,9 +333,12 @@ def printed(
             texts.append(_linear(step, start, index))
         elif kind.startswith("name "):
             family = families[kind.removeprefix("name ")]
-            bits, length = _selected(tokens[number + 1 :]) if family.base not in made else (None, 0)
-            texts.append(_in_loop(family, index, made, bits))
-            number += length
+            if family.base in made:
+                texts.append(family.local)
+            else:
+                bits, length = _selected(tokens[number + 1 :])
+                texts.append(_in_loop(family, index, step, start, bits))
+                number += length
         else:
             texts.append(f"{kind}({_linear(step, start, index)})")
         number += 1
@@ -354,20 +360,16 @@ def _selected(tokens: Sequence[object]) -> tuple[tuple[int, int] | None, int]:
     return None, 0
 
 
-def _in_loop(family: Family, index: str, made: Collection[str], bits: tuple[int, int] | None = None) -> str:
-    """The lane's own member of a family, in the loop that makes it or in another, or some bits of it."""
-    if family.base in made:
-        return family.local
+def _in_loop(family: Family, index: str, step: int, start: int, bits: tuple[int, int] | None) -> str:
+    """A member of a family that another loop makes, number `start` in the first turn, or some bits of it."""
     family.outside = True
     width = family.members[0].width
-    if bits is not None:
-        high, low = bits
-        place = _linear(width, low, index)
-        return f"{family.vector}[{place}]" if high == low else f"{family.vector}[{place} +: {high - low + 1}]"
-    if width == 1:
-        return f"{family.vector}[{index}]"
-    text = f"{family.vector}[{width} * {index} +: {width}]"
-    return f"$signed({text})" if family.members[0].signed else text
+    high, low = bits or (width - 1, 0)
+    place = _linear(width * step, width * start + low, index)
+    if high == low:
+        return f"{family.vector}[{place}]"
+    text = f"{family.vector}[{place} +: {high - low + 1}]"
+    return f"$signed({text})" if family.members[0].signed and bits is None else text
 
 
 def _joined(line: str, family: Family) -> str:

@@ -126,6 +126,11 @@ class Printer(Choices):
             return self._comparison(operator, *operands)
         raise ValueError(f"Operator {operator} of {value!r} is not exported: divide by constants with hw.primitives")
 
+    def _signed(self, value: Any, text: Text, width: int) -> Text:
+        """A value as a signed expression, a number as a signed number."""
+        number = self._folding.number(value)
+        return typed(text, True) if number is None else constant(number, width, True)
+
     def _denied(self, value: Any) -> Text | None:
         """That two values are not equal, for the equality that is denied."""
         if isinstance(value, Signal) and (meaning := self._scope.meaning(value)) is not None:
@@ -150,7 +155,7 @@ class Printer(Choices):
         width = max(1, *(bits + (signed and not sign) for bits, sign in shapes))
         first, second = (self.value(each, width) for each in (left, right))
         if operator in _ORDERS and signed:
-            first, second = (typed(each, True) for each in (first, second))
+            first, second = (self._signed(each, text, width) for each, text in ((left, first), (right, second)))
         elif operator in _ORDERS and first.signed and second.signed:
             first, second = (typed(each, False) for each in (first, second))
         made = binary(first, operator, second)

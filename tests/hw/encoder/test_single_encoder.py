@@ -127,7 +127,10 @@ BROKEN = {
     "never_turns": ("fed.eq(~fed), coming", "coming"),
     "turns_at_a_part": ("with m.If(self.restart & whole):", "with m.If(self.restart):"),
     "stays_at_the_finished_image": (".eq(0), working.eq(~working)]", ".eq(0)]"),
-    "counts_the_padding": ("& padding)", ")"),
+    "counts_the_padding": (
+        "without_padding(self._parameters, self.pixels.payload.pixels, last)",
+        "self.pixels.payload.pixels",
+    ),
     "says_current_for_a_dropped_part": ("(part & ~forgotten)", "part"),
     "overlooks_the_other_image": ("| other |", "|"),
     "does_not_begin_the_other_image": ("begins=finished | other", "begins=finished"),
@@ -135,8 +138,8 @@ BROKEN = {
     "goes_on_after_restart": ("Mux(begins, _State.FETCH, _State.IDLE)", "Mux(begins, _State.FETCH, state)"),
     "keeps_the_word_after_restart": ("_State.IDLE)), word.eq(0)]", "_State.IDLE))]"),
     "withdraws_a_vector": ("with m.If(self.o.ready):", "with m.If(1):"),
-    "never_first": ("first.eq(1), phase.eq(0)", "phase.eq(0)"),
-    "starts_in_the_phase_before": ("first.eq(1), phase.eq(0)", "first.eq(1)"),
+    "never_first": ("first.eq(1), *goes(phase, 0)", "*goes(phase, 0)"),
+    "starts_in_the_phase_before": ("first.eq(1), *goes(phase, 0)", "first.eq(1)"),
 }
 
 
@@ -159,7 +162,7 @@ WRONG = {
     "even_starts_over": (Coding.EVEN, "Mux(first, self.even_start", "Mux(1, self.even_start"),
     "even_stands_still": (Coding.EVEN, "sums_write.en.eq(encoding)", "sums_write.en.eq(0)"),
     "even_of_another_word": (Coding.EVEN, "sums_write.addr.eq(word)", "sums_write.addr.eq(0)"),
-    "phase_stands_still": (Coding.PHASE, "first.eq(0), phase.eq(next_phase)", "first.eq(0)"),
+    "phase_stands_still": (Coding.PHASE, "first.eq(0), *goes(phase, next_phase)", "first.eq(0)"),
 }
 
 

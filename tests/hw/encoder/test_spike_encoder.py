@@ -345,7 +345,7 @@ BROKEN = {
     "withdraws_a_vector": ("with m.If(self.o.ready):", "with m.If(1):"),
     "ignores_restart_while_loading": ("with m.If(self.restart):", "with m.If(self.restart & (state != _State.LOAD)):"),
     "counts_on": ("Mux(word == 0, 0, count)", "count"),
-    "counts_the_padding": ("& padding)", ")"),
+    "counts_the_padding": ("return pixels & padding", "return pixels"),
     "takes_a_second_image": ("self.pixels.ready.eq(loading &", "self.pixels.ready.eq("),
 }
 

@@ -47,6 +47,8 @@ LONG: dict[str, Callable[[], Any]] = {
     "neuron array, three lanes": lambda: NeuronArray(parameters=unit().layers[0]),
     "neuron array, two phases": lambda: NeuronArray(parameters=unit(phases=2).layers[0]),
     "encoder": lambda: SpikeEncoder(parameters=unit()),
+    "encoder of 12 lanes": lambda: SpikeEncoder(parameters=replace(unit(sizes=(26, 5)), encoder_lanes=12)),
+    "column readout, four tiles": lambda: ColumnReadout(parameters=unit(sizes=(16, 7)).layers[0]),
     "encoders": lambda: EncoderPair(parameters=unit()),
     "programmer": lambda: Programmer(parameters=unit().layers[0]),
     "one layer": dict(units())["dense, one layer"],

@@ -66,7 +66,21 @@ def test_buses_map_every_port_that_they_have() -> None:
     assert {"ACLK", "AWADDR", "AWVALID", "WSTRB", "BRESP", "ARREADY", "RDATA", "TDATA", "TLAST", "TUSER"} <= set(
         logical
     )
-    assert described(False)[0].find("x:busInterfaces", NAMES) is None
+
+
+def test_streams_of_the_unit_without_buses() -> None:
+    tree, ports, _ = described(False)
+    assert texts(tree, "x:busInterfaces/x:busInterface/x:name") == ["pixels", "load", "result"]
+    assert [len(tree.findall(f".//x:{role}", NAMES)) for role in ("slave", "master")] == [2, 1]
+    pairs = zip(texts(tree, ".//x:logicalPort/x:name"), texts(tree, ".//x:physicalPort/x:name"), strict=True)
+    found = {port: signal for signal, port in pairs if signal != "ACLK"}
+    assert found["pixels__payload"] == found["load__payload"] == "TDATA" and found["result__payload"] == "TUSER"
+    assert {found[f"{stream}__{end}"] for stream in ("pixels", "load", "result") for end in ("valid", "ready")} == {
+        "TVALID",
+        "TREADY",
+    }
+    widths = {port["name"]: port["width"] for port in ports}
+    assert len(found) == 9 and all(widths[port] % 8 == 0 for port, signal in found.items() if signal == "TDATA")
 
 
 def test_every_register_is_at_its_address() -> None:

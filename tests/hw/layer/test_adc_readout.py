@@ -303,7 +303,7 @@ BROKEN = {
     "counts_the_group_to_come": ("Mux(all_taken, last_lanes, lanes)", "Mux(last, last_lanes, lanes)"),
     "counts_while_it_converts": ("counting.eq(converting)", "counting.eq(self.xbar.convert)"),
     "counts_what_nothing_clipped": ("Mux(converting, adder_tree(flags), 0)", "adder_tree(flags)"),
-    "sums_up_the_padding": ("if lane >= last_lanes", "if lane > last_lanes"),
+    "sums_up_the_padding": ("(1 << last_lanes) - 1", "(2 << last_lanes) - 1"),
 }
 
 

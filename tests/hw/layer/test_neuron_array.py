@@ -399,7 +399,7 @@ def test_biases_are_0_until_they_are_written() -> None:
     ("old", "new"),
     [
         ("held_biased.eq((written >> came.group)[0])", "held_biased.eq(1)"),
-        ("Const(-1, lanes))", "Const(1, lanes) << lane)"),
+        ("lane, (1 << lanes) - 1))", "lane, Const(1, lanes) << lane))"),
     ],
     ids=["kept", "own lane alone"],
 )

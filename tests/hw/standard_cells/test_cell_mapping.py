@@ -15,7 +15,7 @@ import pytest
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.export.yosys import run_yosys
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
-from spikeloom.hw.standard_cells.cell_mapping import Mapped, check_library, map_to_cells
+from spikeloom.hw.standard_cells.cell_mapping import CellMapper, Mapped, check_library, map_to_cells
 from spikeloom.hw.standard_cells.components import components, read_netlist, totals
 from spikeloom.hw.standard_cells.liberty import LibraryError, read_library
 from spikeloom.sim.cosim import simulator
@@ -36,7 +36,7 @@ def small_unit() -> NpuParameters:
 @pytest.fixture(scope="module")
 def mapped() -> Mapped:
     """A unit of 6,000 cells; memories above 10 bits are black boxes."""
-    return map_to_cells(export_verilog(small_unit()), "npu", [osu018_library()], 1e8, 10)
+    return map_to_cells(export_verilog(small_unit()), "npu", [osu018_library()], 10)
 
 
 @osu018
@@ -88,7 +88,7 @@ def test_large_memories_are_black_boxes_with_models(mapped: Mapped) -> None:
     assert "memory_2x6_r1w membranes" in mapped.netlist and "_forwarding" not in mapped.netlist, "nothing needs it"
 
 
-def simulate(bits: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+def simulate(bits: int, monkeypatch: pytest.MonkeyPatch, for_delay: bool = False, **changes: Any) -> None:
     """The gates, with the library's own models of cells, against the reference, in Icarus."""
     settings: dict[str, Any] = {
         "sizes": [3, 2], "tile_rows": 2, "tile_columns": 2, "lanes": 1, "encoder_lanes": 2, "adc_bits": 4, "phases": 1,
@@ -98,7 +98,12 @@ def simulate(bits: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None
     chip = random_chip(np.random.default_rng(5), **settings)
 
     def gates(files: dict[str, str]) -> dict[str, str]:
-        found = map_to_cells(files, "npu", [osu018_library()], 1e8, bits)
+        mapper = CellMapper(files, "npu", [osu018_library()], bits)
+        found = mapper.map()
+        if for_delay:
+            faster = mapper.map(dict.fromkeys(re.findall(r"^module (\w+)", found.netlist, re.M), 500.0))
+            assert faster.netlist != found.netlist and mapper.map() == found
+            found = faster
         assert any(memory.size > bits for memory in found.memories) == bool(found.black_boxes)
         empty = {name: "" for name in files if name.endswith(".sv") and name != "chip.sv"}
         text = f"`timescale 1ns / 1ps\n{found.netlist}{found.models}"
@@ -118,6 +123,12 @@ def simulate(bits: int, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None
 @icarus
 def test_gates_and_black_boxes_agree_with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     simulate(10, monkeypatch)
+
+
+@osu018
+@icarus
+def test_gates_mapped_for_delay_agree_with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate(10, monkeypatch, for_delay=True)
 
 
 @osu018
@@ -168,6 +179,6 @@ def test_a_library_in_two_files_with_tie_cells_and_a_cell_that_may_not_be_used(t
     for name, chosen in (("rest.lib", rest), ("flops.lib", flops)):
         (tmp_path / name).write_text(f"{head}{''.join(chosen)}}}\n")
     libraries = [read_library(tmp_path / name) for name in ("rest.lib", "flops.lib")]
-    found = map_to_cells(export_verilog(small_unit()), "npu", libraries, 1e8, 10)
+    found = map_to_cells(export_verilog(small_unit()), "npu", libraries, 10)
     used = set(re.findall(r"^  (\w+) (?:\\\S+ |\w+) ?\($", found.netlist, re.M))
     assert {"DFFPOSX1", "TIE0", "TIE1"} <= used and "MUX2X1" not in used

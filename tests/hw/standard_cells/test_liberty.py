@@ -44,6 +44,20 @@ def test_a_compressed_file_is_the_same(tmp_path: Path) -> None:
     (tmp_path / "bad.lib.gz").write_bytes(gzip.compress(FEW.encode())[:60])
     with pytest.raises(LibraryError, match=r"bad\.lib\.gz' is compressed and damaged"):
         read_library(tmp_path / "bad.lib.gz")
+    whole = gzip.compress(FEW.encode())
+    for at in range(2, len(whole), 7):  # the checksum, sizes, or codes that mean nothing
+        (tmp_path / "bad.lib.gz").write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
+        try:
+            assert read_library(tmp_path / "bad.lib.gz").cells  # a byte of the header that says nothing of the content
+        except LibraryError as error:
+            assert "bad.lib.gz' " in str(error) and "give a .lib file" in str(error)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    for name, content in (("few.lib", FEW.encode("utf-8-sig")), ("few.lib.gz", gzip.compress(FEW.encode("utf-8-sig")))):
+        (tmp_path / name).write_bytes(content)
+        found = read_library(tmp_path / name)
+        assert found == read(FEW, tmp_path) and found.text == FEW, "tools read the text"
 
 
 @pytest.mark.parametrize(

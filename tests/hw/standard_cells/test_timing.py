@@ -52,9 +52,13 @@ def test_the_slowest_path_is_told_by_component() -> None:
     assert [name for name, _ in path.through] == ["part", ""]
     assert sum(ns for _, ns in path.through) == pytest.approx(path.arrival_ns, abs=1e-3)
     assert 9.0 < path.slack_ns < 10.0 - path.arrival_ns
-    assert found.power is not None and found.power.total_W > found.power.leakage_W > 0.0
+    assert found.failing == ()
     slower = time_netlist(NETLIST, "top", {"cells.lib": osu018_library().text}, sdc(PORTS, 1e9, "top"), "typical")
     assert slower.slowest.slack_ns == pytest.approx(path.slack_ns - 9.0, abs=1e-3)
+    late = time_netlist(NETLIST, "top", {"cells.lib": osu018_library().text}, sdc(PORTS, 4e9, "top"))
+    assert late.failing[0] == late.slowest and late.slowest.slack_ns == pytest.approx(path.slack_ns - 9.75, abs=1e-3)
+    assert [each.slack_ns for each in late.failing] == sorted(each.slack_ns for each in late.failing)
+    assert all(each.slack_ns < 0.0 for each in late.failing)
 
 
 @osu018

@@ -13,7 +13,9 @@ from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.hw.params.plan import MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import CrossbarStage, MaxPoolStage
+from spikeloom.hw.standard_cells.cell_synthesis import synthesise
 from spikeloom.hw.standard_cells.gates import Gates, gates
+from spikeloom.hw.standard_cells.power import Power
 from spikeloom.hw.standard_cells.timing import opensta_version
 from spikeloom.sim.chip.energy_calibration import CALIBRATED
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -73,6 +75,28 @@ def check_run(chip: ProgrammedChip, found: Gates, run: GateRun, pixels: Any) -> 
     assert (whole.max(axis=1) >= run.cycles[1:-1] - 1).all() and (whole <= run.cycles[1:-1, None]).all()
 
 
+def check_power(chip: ProgrammedChip, found: Gates, run: GateRun, simulated_J: float) -> None:
+    """The power that `synth` gives, at the run's mean activity in the place of 0.1, is the run's energy over its time.
+
+    Within 2 %, and the nets alone within 20 %: the one activity is that of all nets, whatever they take.
+    """
+    counted = np.zeros(found.probes.size, bool)
+    for path, start in found.probes.starts.items():
+        counted[start : start + found.probes.bits[found.probes.instances[path]]] = True
+    counted &= found.energy.net_J > 0.0  # not the clock, inputs of the unit, padding
+    cycles = int(run.cycles[1:-1].sum())
+    activity = run.transitions[1:-1][:, counted].sum() / (cycles * counted.sum())
+    files = export_verilog(chip.parameters)
+    ports = json.loads(files["ports.json"])["ports"]
+    power = synthesise(files, ports, "npu", [osu018_library()], 1e8, 10).power
+    assert isinstance(power, Power) and power.activity == 0.1 and 0.0 < activity < 0.1
+    nets_W = power.nets_W * activity / power.activity
+    measured_W = simulated_J * 1e8 / cycles
+    assert power.clock_W + power.leakage_W + nets_W == pytest.approx(measured_W, rel=0.02)
+    run_nets_W = float((run.transitions[1:-1] @ found.energy.net_J).sum()) * 1e8 / cycles
+    assert nets_W == pytest.approx(run_nets_W, rel=0.2)
+
+
 @osu018
 @opensta
 @icarus
@@ -98,6 +122,7 @@ def test_gates_give_the_reference_s_bits_and_memories_outside_are_used_as_the_en
     assert fit.calibration.error < 0.1 and fit.calibration.images == 22 and fit.calibration.images_checked == 10
     assert fit.simulated_J.sum() == pytest.approx(32 * sum(fit.components_J.values()), rel=1e-9)
     assert fit.calibration.corner == "typical, 1.8 V, 25 degrees Celsius"
+    check_power(chip, found, run, float(fit.simulated_J.sum()))
 
 
 @osu018

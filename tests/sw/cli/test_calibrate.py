@@ -106,7 +106,7 @@ def test_a_fit_that_misses_is_none(without_tools: Path, monkeypatch: pytest.Monk
     [
         (("--images", "31"), "A calibration needs at least 32 images, 16 of them for its fit, not 31"),
         (("--corner", "cold"), "The library few has no operating conditions 'cold': it has fast, slow"),
-        (("--clock", "0"), "The clock must be a frequency in hertz above 0, such as 100e6, not 0"),
+        (("--clock", "0"), "The clock must be from 10000 to 1e+11 Hz, such as 100e6, not 0"),
         (("--memory-bits", "-1"), "The size of memories that become flip-flops must be 0 bits or more, not -1"),
         (("--output", "."), "a folder"),
         (("--set", "energy.sample_J=1e-15"), "energies are what is found out here; leave it out"),

@@ -130,7 +130,7 @@ def ended(folder: Path, number: signal.Signals, moment: Callable[[str], bool], c
     said = session.output().splitlines()[-1]
     if number != signal.SIGKILL:
         what = "Interrupted." if number == signal.SIGINT else "Terminated (signal SIGTERM)."
-        assert said == f"{what} Finished steps and chunks are kept: run the same command again to resume."
+        assert said == f"{what} Only finished steps and chunks are kept: run the same command again."
 
 
 @pytest.mark.slow

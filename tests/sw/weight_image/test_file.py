@@ -347,6 +347,19 @@ def test_other_features_are_named_with_their_remedy(path):
     remedy = r'; generate the hardware with \[hardware\] input_codings = "all", and compile the network with it, too$'
     with pytest.raises(WeightImageError, match=rf": codings is analog, but the design has phase and rate{remedy}"):
         spikeloom.load(path, only)
+    remedy = r"encoders is 2, but the design has 1; compile the network with \[hardware\] encoders = 1$"
+    with pytest.raises(WeightImageError, match=remedy):
+        spikeloom.load(path, replace(CHIP.parameters, encoders=1))
+    remedy = r'input_codings = "all" and encoders = 1, and compile the network with it, too$'
+    with pytest.raises(WeightImageError, match=remedy):
+        spikeloom.load(path, replace(only, encoders=1))
+    first = replace(CHIP.parameters.layers[0], max_theta=CHIP.parameters.layers[0].max_theta + 1)
+    other = replace(only, layers=(first, *only.layers[1:]))
+    remedy = (
+        r"; generate the hardware from this network with `spikeloom verilog`, or compile the network with the \[cod"
+    )
+    with pytest.raises(WeightImageError, match=rf": codings is analog, but the design has phase and rate{remedy}"):
+        spikeloom.load(path, other)
     WHOLE.save(path)
     resets = tuple(replace(layer, resets=(Reset.ZERO,)) for layer in WHOLE.parameters.layers)
     with pytest.raises(
