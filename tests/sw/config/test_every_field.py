@@ -143,7 +143,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "energy.flip_flop_J_per_cycle": (1e-15, {}),
     "energy.calibration": (
         {
-            "format": 1,
+            "format": 2,
             "library": "cells",
             "corner": "slow",
             "voltage_V": 1.0,
@@ -153,6 +153,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
             "design": "0",
             "images": 20,
             "images_checked": 10,
+            "images_beyond": 1,
             "error": 0.0,
             "error_of_data": 0.0,
             "parts": {"neurons": 1e-12},
