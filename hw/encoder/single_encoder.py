@@ -130,7 +130,7 @@ class SingleEncoder(wiring.Component):
         """
         lanes, words, layer = self._parameters.encoder_lanes, self._parameters.pixel_words, self._parameters.encoded
         word = Signal(range(words))  # being encoded
-        last = Signal()
+        last = Signal(name="last_encoded")  # beside the last word that comes
         state = Signal(_State)
         fetching, encoding, offered, begun = Signal(), Signal(), Signal(), Signal()
         phase = phase_register(self._parameters)

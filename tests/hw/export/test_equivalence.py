@@ -19,6 +19,7 @@ from spikeloom.hw.control.controller import Controller
 from spikeloom.hw.decision.spike_counter import SpikeCounter
 from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
+from spikeloom.hw.encoder.single_encoder import SingleEncoder
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
 from spikeloom.hw.export.writer.unit import unit_files
 from spikeloom.hw.layer.adc_readout import ColumnReadout
@@ -50,6 +51,7 @@ LONG: dict[str, Callable[[], Any]] = {
     "encoder of 12 lanes": lambda: SpikeEncoder(parameters=replace(unit(sizes=(26, 5)), encoder_lanes=12)),
     "column readout, four tiles": lambda: ColumnReadout(parameters=unit(sizes=(16, 7)).layers[0]),
     "encoders": lambda: EncoderPair(parameters=unit()),
+    "one encoder for two images": lambda: SingleEncoder(parameters=replace(unit(), encoders=1)),
     "programmer": lambda: Programmer(parameters=unit().layers[0]),
     "one layer": dict(units())["dense, one layer"],
 }
