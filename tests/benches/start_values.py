@@ -17,7 +17,7 @@ _RESET = re.compile(r"(?P<margin> +)if \(rst\) begin\n(?P<values>.*?)^(?P=margin
 _TARGET = re.compile(r"^ +(\w+)(?:\[.*?\])* <= ", re.M)
 _VALUE = re.compile(r"^ +(\w+) <= (.+);$", re.M)
 _LOOP = re.compile(
-    r"^  for \(\w+ = 0; \w+ < (?P<count>\d+); .*\) begin : (?P<label>\w+)\n(?P<body>.*?)^  end$", re.M | re.S
+    r"^  for \(\w+ = 0; \w+ < (?P<count>\d+); [^\n]*\) begin : (?P<label>\w+)\n(?P<body>.*?)^  end$", re.M | re.S
 )
 _STATES = re.compile(r"^  localparam \[\d+:0\] (.*?);$", re.M | re.S)
 _STORAGE = re.compile(r"^ +reg \[(\w+) - 1:0\] storage \[0:DEPTH - 1\];\n", re.M)

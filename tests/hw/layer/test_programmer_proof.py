@@ -366,7 +366,7 @@ BROKEN = {
         "with m.If(completes):\n                    m.next",
         "with m.If(1):\n                    m.next",
     ),
-    "drives_at_the_same_time": ("with m.Elif(self.i.valid):", "with m.If(self.i.valid):"),
+    "drives_at_the_same_time": ("with_vector = m.Elif", "with_vector = m.If"),
     "grants_while_sampled": ("with m.If(~self.xbar.sampled):", "with m.If(1):"),
 }
 OF_THE_DRIVER = ("drives_at_the_same_time", "grants_while_sampled")

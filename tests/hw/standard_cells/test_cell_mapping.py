@@ -80,7 +80,12 @@ def test_nothing_but_cells_and_memories_is_left(mapped: Mapped) -> None:
 @osu018
 def test_large_memories_are_black_boxes_with_models(mapped: Mapped) -> None:
     sizes = {memory.black_box: memory.size for memory in mapped.black_boxes}
-    assert sizes == {"memory_3x8_r1w": 24, "memory_2x6_r1w": 12, "memory_2x19_a1w": 38}
+    assert sizes == {
+        "memory_3x8_r1w": 24,
+        "memory_3x8_r1w_old": 24,  # the encoder's sums: Yosys does not see that no word is read while it is written
+        "memory_2x6_r1w": 12,
+        "memory_2x19_a1w": 38,
+    }
     assert {memory.name for memory in mapped.memories} - {memory.name for memory in mapped.black_boxes} == {
         "counts", "biases", "target_memory"
     }, "small ones, and one of a single word"  # fmt: skip

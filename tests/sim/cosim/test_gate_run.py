@@ -119,7 +119,7 @@ def test_gates_give_the_reference_s_bits_and_memories_outside_are_used_as_the_en
     fit = calibrate(chip, run, found, [osu018_library()], 10, "1234")
     parts = fit.calibration.parts
     assert "membranes" not in parts and parts["spike counts"][1] > 0.0 and parts["clock of memories"][1] > 1e-13
-    assert fit.calibration.error < 0.1 and fit.calibration.images == 22 and fit.calibration.images_checked == 10
+    assert fit.calibration.error < 0.1 and fit.calibration.images == 18 and fit.calibration.images_checked == 14
     assert fit.simulated_J.sum() == pytest.approx(32 * sum(fit.components_J.values()), rel=1e-9)
     assert fit.calibration.corner == "typical, 1.8 V, 25 degrees Celsius"
     check_power(chip, found, run, float(fit.simulated_J.sum()))
