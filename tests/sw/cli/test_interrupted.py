@@ -118,7 +118,7 @@ def test_a_real_ctrl_c_ends_with_its_code_and_one_line(tmp_path: Path) -> None:
         if process.returncode:
             break
     assert process.returncode == 130, lines + [rest]
-    assert "Interrupted. Finished steps and chunks are kept" in rest and "Traceback" not in rest
+    assert "Interrupted. Only finished steps and chunks are kept" in rest and "Traceback" not in rest
     done = subprocess.run([*command, "--json"], cwd=place, env=env, capture_output=True, text=True, check=True)
     assert '"skipped": [\n    "data"' in done.stdout and not (place / "build/tiny/.lock").exists()
 

@@ -78,4 +78,4 @@ def test_a_block_that_swallows_the_exception_is_ended_all_the_same(number: signa
             assert process.wait(5.0) == code
         finally:
             process.kill()
-        assert process.stderr.read().startswith("Ended. Finished steps and chunks are kept")
+        assert process.stderr.read().startswith("Ended. Only finished steps and chunks are kept")
