@@ -24,9 +24,9 @@ from tests.fixtures.plans import plans
 
 __all__ = ["QUICK", "QUICK_MAPS", "THOROUGH", "cases", "check", "examples"]
 
-QUICK = 4
+QUICK = 3
 """Chains of layers in `make test`."""
-QUICK_MAPS = 3
+QUICK_MAPS = 2
 """Networks with windows there, which take five times as long."""
 THOROUGH = 200
 

@@ -103,7 +103,11 @@ def run_bench(
 
 @pytest.mark.parametrize(
     ("simulator", "stall", "resets"),
-    [("verilator", 0, 20), ("verilator", 40, 20), pytest.param("icarus", 40, 2, marks=[icarus, pytest.mark.slow])],
+    [
+        pytest.param("verilator", 0, 20, marks=pytest.mark.slow),
+        ("verilator", 40, 20),
+        pytest.param("icarus", 40, 2, marks=[icarus, pytest.mark.slow]),
+    ],
 )
 def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     # Verilator's registers start from random values, those of Icarus from X.

@@ -192,6 +192,7 @@ def test_energy_and_latency_are_those_of_the_report(verilog, tmp_path):
     energy, latency = CHIP.energy(verilog), CHIP.latency(verilog)
     for group in (known["energy_J"], known["cycles"], known["latency_s"]):
         assert group.pop("measured_on")["count"] == 6
+    assert known["energy_J"].pop("counts_from") == "itself"
     extra = {"images": 6, "cycles_from": "measured in the Verilog"}
     assert json.loads(json.dumps(energy)) == {**known["energy_J"], **extra}
     assert latency == {"cycles": known["cycles"], "latency_s": known["latency_s"], **extra}

@@ -278,7 +278,9 @@ def test_mutants_fail_the_order_proof():
     assert_fails(Order(Forgetful(parameters=parameters(1))), "order", depth=8)
 
 
-@pytest.mark.parametrize("classes, adc_bits", [(1, 1), (2, 1), (3, 8), (4, 1), (10, 8)])
+@pytest.mark.parametrize(
+    "classes, adc_bits", [(1, 1), (2, 1), (3, 8), (4, 1), pytest.param(10, 8, marks=pytest.mark.slow)]
+)
 def test_decision_proof(classes, adc_bits):
     unit = parameters(classes, 32, adc_bits=adc_bits)
     prove(

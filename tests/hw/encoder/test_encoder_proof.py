@@ -245,7 +245,7 @@ PROVEN = {
 }
 
 
-LONG_PROOFS = ("a pixel a word", "ten phases")
+LONG_PROOFS = ("a pixel a word", "ten phases", "row codes")
 """Take longest: in `make test-all` only."""
 
 
@@ -299,8 +299,13 @@ LATE = {"stays_in_a_phase": Coding.PHASE, "always_first": Coding.PHASE} | {
 }  # not before the second vector
 
 
+LONG_TWINS = ("read_one_word_late", "even_loses_the_rest", "even_stands_still")
+
+
 @pytest.mark.halved
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG_TWINS else name for name in BROKEN]
+)
 def test_mutants_fail_the_proof(name: str) -> None:
     broken = mutant(SpikeEncoder, *BROKEN[name])
     assert_fails(Codes(broken(parameters=unit()), only=LATE.get(name)), name, depth=10)
@@ -326,7 +331,9 @@ BROKEN_PHASES = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN_PHASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "late_phases_spike" else n for n in BROKEN_PHASES]
+)
 def test_mutants_fail_the_proof_of_phases(name: str) -> None:
     """With one pixel per image: a vector every other cycle."""
     old, new, phases, depth = BROKEN_PHASES[name]

@@ -615,8 +615,13 @@ BROKEN_STEPS = {
 }
 
 
+LONG_STEPS = ("one_membrane_for_all_positions",)
+
+
 @pytest.mark.halved
-@pytest.mark.parametrize("name", BROKEN_STEPS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG_STEPS else name for name in BROKEN_STEPS]
+)
 def test_mutants_fail_the_proof_of_the_steps(name: str) -> None:
     broken = mutant(NeuronArray, *BROKEN_STEPS[name])
     easy = type("Easy", (broken,), {"_add": Easy._add, "_fire": Easy._fire})

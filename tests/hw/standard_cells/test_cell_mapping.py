@@ -132,6 +132,7 @@ def test_gates_and_black_boxes_agree_with_the_reference(monkeypatch: pytest.Monk
 
 @osu018
 @icarus
+@pytest.mark.slow
 def test_gates_mapped_for_delay_agree_with_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     simulate(10, monkeypatch, for_delay=True)
 

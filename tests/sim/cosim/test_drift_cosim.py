@@ -93,7 +93,7 @@ def test_refreshes_are_the_same_to_the_bit(simulator: str, refresh: int) -> None
             expected.compare(run_reference(other, PIXELS[:count], trace="full"))
 
 
-@pytest.mark.parametrize("chip", [CHIP, REFRESHED])
+@pytest.mark.parametrize("chip", [pytest.param(CHIP, marks=pytest.mark.slow), REFRESHED])
 def test_simulators_begin_where_the_reference_says(chip: ProgrammedChip) -> None:
     states = [run_reference(chip, PIXELS[:cut]).drift for cut in (12, 20)]
     starts = [state for state in states if state is not None]

@@ -60,7 +60,9 @@ def test_every_spike_membrane_and_counter_agrees(simulator: str) -> None:
     assert got.cycles is not None and (got.cycles > got.steps).all()
 
 
-@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(
+    "simulator", [pytest.param("verilator", marks=pytest.mark.slow), pytest.param("icarus", marks=icarus)]
+)
 def test_the_synthesised_gates_agree(simulator: str) -> None:
     chip = small_chip(sizes=[9, 6, 3], lanes=3, phases=2, coding=Coding.PHASE, encoder_lanes=4)
     pixels = random_pixels(np.random.default_rng(7), 8, 9)
