@@ -27,6 +27,7 @@ from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.calibration import Fit, predicted_energies, with_calibration
 from spikeloom.sw.analysis.calibration_run import run_calibration
+from spikeloom.sw.common.marked_text import between_marks
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.flow.run_folder import load_chip, load_run_images
 from spikeloom.sw.flow.steps import make_flow
@@ -75,11 +76,7 @@ def table(networks: dict[str, Network]) -> str:
 
 def renewed(page: str, text: str) -> str:
     """The page with another table. Raises `ValueError` for one without its marks."""
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise ValueError(f"The page must have a table between {BEGIN.strip()} and {END}")
-    return f"{before}{BEGIN}{text}{END}{after}"
+    return between_marks(page, "carried over", text)
 
 
 def _calibrated(name: str, libraries: Sequence[Library], data: Path | None) -> tuple[str, Network]:

@@ -17,6 +17,7 @@ from spikeloom.hw.export.axi_verilog import export_axi
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.params.parameters import Coding, LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
+from spikeloom.sw.common.marked_text import between_marks
 
 __all__ = ["BEGIN", "CHANGELOG", "END", "PAGE", "UNITS", "Size", "renewed_changelog", "row", "size"]
 
@@ -129,20 +130,11 @@ def renewed_changelog(text: str, now: Size) -> str:
     return renewed
 
 
-def _renewed(page: str, text: str) -> str:
-    """The page with another table. Raises `ValueError` for one without its marks."""
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise ValueError(f"The page must have a table between {BEGIN.strip()} and {END}")
-    return f"{before}{BEGIN}{text}{END}{after}"
-
-
 def main() -> None:
     """Count, and write both pages."""
     sizes = {title: size(unit.files()) for title, unit in UNITS.items()}
     text = _HEAD + "".join(row(title, now) for title, now in sizes.items())
-    PAGE.write_text(_renewed(PAGE.read_text(encoding="utf-8"), text), encoding="utf-8")
+    PAGE.write_text(between_marks(PAGE.read_text(encoding="utf-8"), "export size", text), encoding="utf-8")
     first = next(iter(sizes.values()))
     CHANGELOG.write_text(renewed_changelog(CHANGELOG.read_text(encoding="utf-8"), first), encoding="utf-8")
     print(text, end="")

@@ -27,6 +27,7 @@ from spikeloom.sim.chip.energy_calibration import Calibration, design_of
 from spikeloom.sim.estimates.energy import EnergyRow, energy_rows
 from spikeloom.sim.estimates.energy_parts import PARTS
 from spikeloom.sw.analysis.calibration_run import run_calibration
+from spikeloom.sw.common.marked_text import between_marks
 from spikeloom.sw.common.readable import si, span
 
 __all__ = ["BEGIN", "END", "column", "renewed", "table"]
@@ -100,11 +101,7 @@ def table(columns: dict[str, dict[str, str]]) -> str:
 
 def renewed(page: str, text: str) -> str:
     """The page with another table. Raises `ValueError` for one without its marks."""
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not (found and closed):
-        raise ValueError(f"The page must have a table between {BEGIN.strip()} and {END}")
-    return f"{before}{BEGIN}{text}{END}{after}"
+    return between_marks(page, "switching", text)
 
 
 def _calibrated(

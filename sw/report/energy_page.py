@@ -13,6 +13,7 @@ from spikeloom.sim.chip.device_config import Energy
 from spikeloom.sim.chip.energy_margins import CARRIED, MARGINS, Margin
 from spikeloom.sim.estimates.energy_parts import CALIBRATED_ONLY, LEFT_OUT, PARTS
 from spikeloom.sw.analysis.efficiency import PUBLISHED
+from spikeloom.sw.common.marked_text import between_marks
 from spikeloom.sw.common.readable import si
 
 __all__ = ["renewed", "tables"]
@@ -61,12 +62,7 @@ def _margin(each: Margin) -> str:
 def renewed(page: str) -> str:
     """The page with its tables as they are now; ValueError for a page without one of them."""
     for name, table in tables().items():
-        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-        before, found, rest = page.partition(begin)
-        _, closed, after = rest.partition(end)
-        if not (found and closed):
-            raise ValueError(f"The page must have a table '{name}' between {begin.strip()} and {end}")
-        page = f"{before}{begin}{table}{end}{after}"
+        page = between_marks(page, name, table, f"a table '{name}'")
     return page
 
 
