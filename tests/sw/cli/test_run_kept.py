@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from spikeloom.sw.cli.command import chip_and_flow
-from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.errors import SpikeLoomWarning
 from spikeloom.sw.flow.beside import CHIP_FOLDER
+from tests.sw.cli.test_main import call
 
 RUN = ("run", "tiny", "--to", "reference", "--set", "device.bits=2")
 
@@ -22,14 +21,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
     return tmp_path / "build/tiny"
-
-
-def call(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
 
 
 def content(folder: Path) -> dict[str, bytes]:
