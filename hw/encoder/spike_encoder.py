@@ -6,7 +6,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -324,14 +324,14 @@ def encode_word(
             spikes[Coding.RATE] = Cat(Const(0), draws[lane]) < Cat(pixel[7], pixel)  # draw < x + x[7]
         if sums is not None:
             total = Signal(8, name=f"total_{lane}")  # a + x, where that is below 255
-            rest = Signal(signed(9), name=f"rest_{lane}")  # a + x - 255
+            raised = Signal(10, name=f"raised_{lane}")  # 2 (a + x + 1): an adder whose bit 0 makes the carry
             before = sums.word_select(lane, 8)
             m.d.comb += [
                 total.eq(before + pixel),
-                rest.eq(before - ~pixel),  # ~x = 255 - x
-                sums_next[lane].eq(Mux(rest >= 0, rest[:8], total)),
+                raised.eq(Cat(Const(1), before) + Cat(Const(1), pixel)),
+                sums_next[lane].eq(Mux(raised[9], raised[1:9], total)),  # a + x - 255 is a + x + 1 without bit 8
             ]
-            spikes[Coding.EVEN] = rest >= 0
+            spikes[Coding.EVEN] = raised[9]
         if spikes:
             spike = Signal(name=f"spike_{lane}")
             m.d.comb += code.eq(spike.replicate(row_bits))
