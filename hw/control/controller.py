@@ -98,6 +98,7 @@ class Controller(wiring.Component):
         last_has_run = Signal()
         advance = Signal()
         start = Signal()
+        begun = Signal()  # `start` was up in the cycle before
         offered = Signal()  # the image's first vector is, or was
 
         m.d.comb += [
@@ -151,6 +152,9 @@ class Controller(wiring.Component):
                         m.next = "IDLE"
 
         self._count(m, phase, period, last_has_run, offered, advance, start)
+        m.d.sync += begun.eq(start)
+        with m.If(begun):  # a cycle after the start, so that what starts an image has a short way
+            m.d.sync += self.cycles.eq(2)
         return m
 
     def _count(
@@ -184,7 +188,7 @@ class Controller(wiring.Component):
             if self._parameters.phases > 1:
                 m.d.sync += phase.eq(0)
         with m.If(start):
-            m.d.sync += [self.step.eq(1), self.cycles.eq(1)]
+            m.d.sync += self.step.eq(1)
 
     def _final_gate(
         self, m: Module, final_open: Signal, skipped: Signal, last_has_run: Signal, advance: Signal

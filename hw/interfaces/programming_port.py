@@ -64,8 +64,9 @@ class ProgrammerHostSignature(wiring.Signature):
     start_group : Out(16), column group. A row or a group that does not exist: nothing is done
     busy : In(1), from the cycle after `start` until all is done
     pulses, verify_reads, failed_cells : In(32), since `clear_counts`: pulses and verify reads, counted per tile, and
-        cells that were given up; each includes a cell from when its result is stored, and stops at 2^32 - 1
-    clear_counts : Out(1)
+        cells that were given up; each includes a cell from two cycles after its result is stored, the last one from
+        the second cycle on that is not `busy`, and stops at 2^32 - 1
+    clear_counts : Out(1), start over with what is stored in this cycle; `pulses` and the others do two cycles later
 
     Raises
     ------

@@ -270,7 +270,12 @@ class Programmer(wiring.Component):
             m.d.comb += host.result.eq(word)
 
     def _count(self, m: Module, w: _Work, stores: Value) -> None:
-        """Counts as outcomes are stored, one row tile per cycle: no sums over all row tiles, and short paths."""
+        """Counts as outcomes are stored, one row tile per cycle: no sums over all row tiles.
+
+        What is added, and the start of new counts, come from registers: short paths, and all one cycle later.
+        """
+        clear = Signal(name="clear_counts")
+        m.d.sync += clear.eq(self.host.clear_counts)
         pulses, failed = w.outcomes[0].pulses, w.outcomes[0].failed
         has_row = Signal()  # of the row tile that is stored
         m.d.comb += has_row.eq(Cat(here & (w.tile == t) for t, here in enumerate(w.present)).any())
@@ -281,8 +286,10 @@ class Programmer(wiring.Component):
         }.items():
             bits = len(Value.cast(amount))
             m.submodules[name] = counter = ActivityCounter(amount_bits=bits, bits=PROGRAM_COUNT_BITS)
+            added = Signal(bits, name=f"added_{name}")
+            m.d.sync += added.eq(Mux(stores, amount, 0))
             m.d.comb += [
-                counter.amount.eq(Mux(stores, amount, 0)),
-                counter.clear.eq(self.host.clear_counts),
+                counter.amount.eq(added),
+                counter.clear.eq(clear),
                 getattr(self.host, name).eq(counter.value),
             ]

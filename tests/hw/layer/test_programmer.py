@@ -121,7 +121,7 @@ class Bench:
         for index, word in enumerate(self.results):
             ctx.set(host.result_index, index)
             assert ctx.get(host.result) == word, f"result {index}"
-        await ctx.tick()
+        await ctx.tick()  # an outcome is counted two cycles after it is stored
         for name in COUNTS:
             self.totals[name] += getattr(golden, name)
             assert ctx.get(getattr(host, name)) == self.totals[name], name
@@ -310,6 +310,7 @@ def test_counts_start_over() -> None:
             ctx.set(bench.dut.host.clear_counts, 1)
             await ctx.tick()
             ctx.set(bench.dut.host.clear_counts, 0)
+            await ctx.tick()
             assert [ctx.get(getattr(bench.dut.host, name)) for name in COUNTS] == [0, 0, 0]
             bench.totals = dict.fromkeys(COUNTS, 0)
 
