@@ -67,7 +67,7 @@ def column(found: Column) -> dict[str, str]:
         "library, corner": calibration.said,
         "memories of flip-flops, bits": f"up to {calibration.memory_bits:,}",
         "images in the fit, not in it": f"{calibration.images}, {calibration.images_checked}",
-        "largest error, without clock and leakage": f"{100 * calibration.error:.2f} %, "
+        "largest error of these: of all, without clock and leakage": f"{100 * calibration.error:.2f} %, "
         f"{100 * calibration.error_of_data:.1f} %",
     }
     for component in _DIGITAL:

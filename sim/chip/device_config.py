@@ -140,20 +140,20 @@ class Energy(Table):
     adder_J_per_bit: Annotated[
         Joules,
         Field(description="one bit of an addition, subtraction or comparison, with the logic around it, joules"),
-    ] = (3.5e-15, 8.6e-15, 1.3e-13)
+    ] = (4.8e-15, 1.2e-14, 1.8e-13)
     memory_J_per_bit: Annotated[
         Joules,
         Field(
             description="one bit read from or written to a memory of up to 8 KiB, joules; times sqrt(size / 8 KiB) for "
             "larger ones"
         ),
-    ] = (8.8e-15, 1.56e-13, 3e-13)
+    ] = (7.8e-15, 1.56e-13, 3e-13)
     transport_J_per_bit: Annotated[
         Joules, Field(description="one bit transferred between parts of the chip, about 1 mm apart, joules")
     ] = (2.5e-14, 1.2e-13, 2.4e-13)
     flip_flop_J_per_cycle: Annotated[
         Joules, Field(description="clock of one bit of flip-flop for a clock cycle, joules")
-    ] = (5e-15, 6.5e-15, 3.9e-14)
+    ] = (4.8e-15, 6.5e-15, 4e-14)
     calibration: Annotated[
         Calibration | None,
         BeforeValidator(Calibration.of),

@@ -55,8 +55,7 @@ def tables() -> dict[str, str]:
 
 
 def _margin(each: Margin) -> str:
-    of = "both" if each.clocks and each.data else "clock and leakage" if each.clocks else "logic and memories"
-    return f"| {each.what} | × {each.low:g} | × {each.high:g} | {of} | {each.source} |"
+    return f"| {each.what} | × {each.low:g} | × {each.high:g} | {', '.join(each.of)} | {each.source} |"
 
 
 def renewed(page: str) -> str:

@@ -15,7 +15,7 @@ from spikeloom.hw.standard_cells.liberty import Corner, Library
 from spikeloom.hw.standard_cells.probes import Probes
 from spikeloom.hw.standard_cells.switching import SwitchingEnergy
 from spikeloom.sim.chip.energy_calibration import CALIBRATED, Calibration, design_of
-from spikeloom.sim.chip.energy_margins import CARRIED, CLOCKS, MARGINS, factors
+from spikeloom.sim.chip.energy_margins import CARRIED, CLOCKS, MARGINS, MEMORIES, factors, group
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.cosim.gate_run import GateRun
@@ -159,8 +159,8 @@ def test_a_calibration_of_another_design_is_told(chip: ProgrammedChip, result: R
     assert not facts["same_design"] and facts["missing"][:2] == ["encoding", "decision"]
     assert calibration_words(facts).startswith(
         "Digital parts are calibrated with cells at slow, 1 V and 100 MHz, on another design, 'mine', and carried "
-        "over: its error here is not known, so that lows and highs are wider (logic and memories by 0.5 and 2, clock "
-        "and leakage by 0.95 and 1.05); there, the fit missed an image by 5.0 % at most, clock and leakage left "
+        "over: its error here is not known, so that lows and highs are wider (logic by 0.25 and 4, memories by "
+        "0.14 and 7, clock and leakage by 0.92 and 1.08); there, the fit missed an image by 5.0 % at most, clock and leakage left "
         "out, or by 1.2 % of all, among 10 that were not in it, 4 of which are less or more active than all that "
         "were. Typical values are the netlist's;"
     )
@@ -188,14 +188,16 @@ def test_what_a_total_mixes_is_told(chip: ProgrammedChip, result: Result) -> Non
 
 def test_an_interval_is_wider_than_the_spread_between_images(chip: ProgrammedChip, result: Result) -> None:
     """By what a netlist does not show, and more for another design; typical values stay what was fitted."""
-    parts = {"neurons": (1e-13, 2e-13, 3e-13), "clock": (4e-13,) * 3}
+    parts = {"neurons": (1e-13, 2e-13, 3e-13), "membranes": (5e-13, 6e-13, 8e-13), "clock": (4e-13,) * 3}
     calibration = some(parts, design=design_of(chip.parameters))
+    assert [group(part) for part in parts] == ["logic", "memories", "clock and leakage"]
+    assert {part.name for part in PARTS if part.component == "memory"} == set(MEMORIES)
     supply, wires, glitches, tree = ((each.low, each.high) for each in MARGINS)
     assert factors("neurons", True) == pytest.approx((supply[0], supply[1] * wires[1] * glitches[1]))
     assert factors("clock", True) == pytest.approx((supply[0], supply[1] * tree[1])) and "clock" in CLOCKS
     for part in parts:
         low, high = factors(part, True)
-        (more,) = (each for each in CARRIED if each.clocks == (part in CLOCKS))
+        (more,) = (each for each in CARRIED if group(part) in each.of)
         assert low < 1.0 < high and factors(part, False) == pytest.approx((low * more.low, high * more.high))
         lowest, typical, highest = parts[part]
         for design, own in ((calibration.design, True), ("0", False)):
