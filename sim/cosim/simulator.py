@@ -241,9 +241,7 @@ def _build(folder: Path, texts: dict[str, str], simulator: str, waves: bool, qui
         order = ["bench.vlt", *order]
         arguments = ["-Wno-fatal", "-Wno-lint", "-Wno-style", "--no-public-flat-rw", "-O3", "--x-assign", "fast"]
         arguments += ["--x-initial", "unique" if random_start else "fast", "--no-assert"]
-        if (
-            quick
-        ):  # one file compiles four times sooner than many, where nothing is optimised, and short functions sooner
+        if quick:  # nothing is optimised: one file compiles four times sooner than many, short functions sooner
             arguments += ["--output-split", "0", "--output-split-cfuncs", "1000"]
         for path in runtime.glob("verilated*.o"):
             shutil.copy(path, folder / path.name)

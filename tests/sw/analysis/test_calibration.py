@@ -160,9 +160,9 @@ def test_a_calibration_of_another_design_is_told(chip: ProgrammedChip, result: R
     assert calibration_words(facts).startswith(
         "Digital parts are calibrated with cells at slow, 1 V and 100 MHz, on another design, 'mine', and carried "
         "over: its error here is not known, so that lows and highs are wider (logic by 0.25 and 4, memories by "
-        "0.14 and 7, clock and leakage by 0.92 and 1.08); there, the fit missed an image by 5.0 % at most, clock and leakage left "
-        "out, or by 1.2 % of all, among 10 that were not in it, 4 of which are less or more active than all that "
-        "were. Typical values are the netlist's;"
+        "0.14 and 7, clock and leakage by 0.92 and 1.08); there, the fit missed an image by 5.0 % at most, clock and "
+        "leakage left out, or by 1.2 % of all, among 10 that were not in it, 4 of which are less or more active "
+        "than all that were. Typical values are the netlist's;"
     )
     assert "The calibration does not have encoding, decision" in calibration_words(facts)
 
