@@ -323,8 +323,9 @@ def encode_word(
         if draws:
             spikes[Coding.RATE] = Cat(Const(0), draws[lane]) < Cat(pixel[7], pixel)  # draw < x + x[7]
         if sums is not None:
-            total = Signal(8, name=f"total_{lane}")  # a + x, where that is below 255
-            raised = Signal(10, name=f"raised_{lane}")  # 2 (a + x + 1): an adder whose bit 0 makes the carry
+            # a is the sum so far, x the pixel
+            total = Signal(8, name=f"total_{lane}")  # sum so far + pixel, where that is below 255
+            raised = Signal(10, name=f"raised_{lane}")  # 2 (sum so far + pixel + 1): bit 0 of the adder makes the carry
             before = sums.word_select(lane, 8)
             m.d.comb += [
                 total.eq(before + pixel),

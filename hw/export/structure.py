@@ -12,12 +12,13 @@ import gc
 from dataclasses import dataclass
 
 from amaranth.hdl import Fragment
+from amaranth.lib import wiring
 
 from spikeloom.hw.export.amaranth_internals import clocked_signals, memory_of
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.parameters import NpuParameters
 
-__all__ = ["MemoryBits", "Structure", "structure"]
+__all__ = ["MemoryBits", "Structure", "structure", "structure_of"]
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,16 @@ class Structure:
 @functools.lru_cache(maxsize=32)
 def structure(parameters: NpuParameters) -> Structure:
     """The unit `Npu(parameters=...)`, without crossbars and buses."""
+    return structure_of(Npu(parameters=parameters))
+
+
+def structure_of(component: wiring.Component) -> Structure:
+    """Any component, with all that is inside it."""
     enabled = gc.isenabled()
     gc.disable()  # millions of small objects that live to the end
     try:
         memories: list[MemoryBits] = []
-        flip_flops = _count(Fragment.get(Npu(parameters=parameters), None), (), memories)
+        flip_flops = _count(Fragment.get(component, None), (), memories)
     finally:
         if enabled:
             gc.enable()

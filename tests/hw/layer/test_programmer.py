@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import itertools
 import random
 
@@ -315,6 +316,66 @@ def test_counts_start_over() -> None:
             bench.totals = dict.fromkeys(COUNTS, 0)
 
     bench.run(host)
+
+
+def counts_by_cycle(clear: int | None = None, dut: Programmer | None = None) -> list[tuple[int, ...]]:
+    """Counts in each clock cycle from the start of a row's programming on, until the third cycle that is not busy.
+
+    clear : cycle in which `clear_counts` is up
+    """
+    bench = Bench(layer(), Cells(stuck=0.3), 0.0, dut)
+    bench.golden = bench.cells  # which other tests compare
+    counts = []
+
+    async def host(ctx):
+        host = bench.dut.host
+        await bench.configure(ctx, SETTINGS)
+        await bench.write(ctx, target_words(random_targets(bench.parameters, random.Random(1))))
+        ctx.set(host.start_row, 1)
+        ctx.set(host.start_group, 0)
+        last = 3
+        while last >= 0:
+            ctx.set(host.start, not counts)
+            ctx.set(host.clear_counts, len(counts) == clear)
+            counts.append(tuple(ctx.get(getattr(host, name)) for name in COUNTS))
+            await ctx.tick()
+            last = 3 if ctx.get(host.busy) else last - 1
+
+    bench.run(host)
+    return counts
+
+
+def check_counts(dut: type[Programmer] = Programmer) -> None:
+    """What is stored in a cycle shows two cycles later; with `clear_counts` it is the first that counts again."""
+    plain = counts_by_cycle(dut=dut(parameters=layer()))
+    assert plain[-3] != plain[-2] == plain[-1], "the last outcome shows in the second cycle that is not busy"
+    stores = [cycle - 1 for cycle, counts in enumerate(plain[1:]) if counts != plain[cycle]]
+    assert len(stores) > 6
+    for store in (stores[0], stores[4], stores[-1]):
+        for cycle in (store - 1, store, store + 1):
+            counts = counts_by_cycle(cycle, dut(parameters=layer()))
+            before = plain[cycle + 1]
+            assert counts[: cycle + 2] == plain[: cycle + 2]
+            rest = [tuple(map(operator.sub, later, before)) for later in plain[cycle + 2 :]]
+            assert counts[cycle + 2 :] == rest[: len(counts) - cycle - 2], (store, cycle)
+
+
+def test_counts_come_and_start_over_in_the_cycles_that_are_said() -> None:
+    check_counts()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("counter.clear.eq(clear)", "counter.clear.eq(self.host.clear_counts)"),
+        ("counter.amount.eq(added)", "counter.amount.eq(Mux(stores, amount, 0))"),
+        ("m.d.sync += clear.eq(self.host.clear_counts)", "m.d.sync += clear.eq(self.host.clear_counts & ~stores)"),
+    ],
+    ids=["clears_a_cycle_early", "counts_a_cycle_early", "a_store_hides_a_clear"],
+)
+def test_counts_of_another_cycle_fail(change: tuple[str, str]) -> None:
+    with pytest.raises(AssertionError):
+        check_counts(mutant(Programmer, *change))
 
 
 def test_indices_past_the_end() -> None:

@@ -34,7 +34,7 @@ def test_the_column_of_digits_is_what_its_network_measures(tmp_path: Path) -> No
     text = PAGE.read_text(encoding="utf-8")
     column = three_chips.cells(*three_chips.measure("digits", tmp_path))
     assert three_chips.renewed(text, "digits", column) == text, "write it anew: python -m docs.pictures.three_chips"
-    assert column["**total**"].startswith("**14.1 nJ (") and column["- maps"] == ""
+    assert column["**total**"].startswith("**14.2 nJ (") and column["- maps"] == ""
 
 
 def test_a_row_that_the_page_does_not_have_is_told() -> None:
