@@ -41,7 +41,7 @@ def member_notes(described: object) -> dict[str, str]:
     notes: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", section[1]) if section else ():
         names, _, note = entry.partition(" : ")
-        while more := _ONE_MORE.match(note):  # `seed : In(128), tag : In(16), sampled with ...`
+        while more := _ONE_MORE.match(note):  # `cycles : In(32), activity_<l> : In(Signature), of ...`
             names, note = f"{names}, {more['names']}", note[more.end() :]
         kinds = [match["inner"] for match in _KIND.finditer(note)]
         rest = re.sub(rf"^(?:{_KIND.pattern.replace('?P<inner>', '?:')}|In|Out)[,;: ]*", "", " ".join(note.split()))

@@ -7,6 +7,7 @@ import re
 
 from amaranth.lib.wiring import Component
 
+from spikeloom.hw.encoder.encoder_pair import EncoderPair
 from spikeloom.hw.export.verilog import export_component
 from spikeloom.hw.layer.programmer import Programmer
 from tests.hw.test_npu import unit
@@ -32,3 +33,10 @@ def test_members_of_signatures_are_described_in_both_directions() -> None:
     described = [port for port, text in said.items() if text and port.startswith(("host__", "settings__"))]
     told_before = {"target_write__value", "target_write__enable", "verify_reads", "failed_cells"}
     assert len(described) == 13 + 4 - len(told_before) - 1, "all but those, and amplitude_max"
+
+
+def test_a_seed_is_spoken_of_at_its_own_port_only() -> None:
+    """Most units have the port `tag` without the port `seed`."""
+    said = said_above(EncoderPair(parameters=unit()))
+    assert said["seed"] == "sampled with an image's first word; see SpikeEncoder; only with RATE"
+    assert said["tag"] == "sampled with an image's first word"
