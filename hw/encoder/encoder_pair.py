@@ -43,7 +43,8 @@ class EncoderPair(wiring.Component):
     Members
     -------
     pixels : In(stream of pixels_layout), images in `pixel_words` words each; accepted while an encoder is free
-    seed : In(128), tag : In(16), sampled with an image's first word; see SpikeEncoder. The seed only with RATE
+    seed : In(128), sampled with an image's first word; see SpikeEncoder; only with RATE
+    tag : In(16), sampled with an image's first word
     coding, even_start : In, see SpikeEncoder; changed only while `empty`; there where the unit has the registers
     restart : In(1), forget the current image and its vectors; the other image, if there is one, is the current one from
         the next cycle on. No effect while `empty`

@@ -29,10 +29,12 @@ class SynthesisError(SpikeLoomError):
     """Yosys did not accept the design."""
 
 
-def run_yosys(folder: Path, script: str) -> str:
+def run_yosys(folder: Path, script: str, task: str = "read the design") -> str:
     """Run a script in a folder, where it finds and leaves its files; returns Yosys' log.
 
     Errors are taken from the log: the pass `abc` leaves Yosys in WebAssembly without its standard output.
+
+    task : what the script is for, as the message of an error has it: "Yosys could not ..."
 
     Raises
     ------
@@ -44,7 +46,7 @@ def run_yosys(folder: Path, script: str) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else run.stdout + run.stderr
     if run.returncode != 0:
         lines = [line for line in text.splitlines() if "ERROR" in line] or run.stderr.strip().splitlines()[-1:]
-        raise SynthesisError(f"Yosys could not read the design: {' '.join(lines) or 'no message'}")
+        raise SynthesisError(f"Yosys could not {task}: {' '.join(lines) or 'no message'}")
     return text
 
 

@@ -27,7 +27,11 @@ from spikeloom.hw.standard_cells.memories import (
     with_black_boxes,
 )
 
-__all__ = ["CellMapper", "Mapped", "check_library", "driving_cell", "map_to_cells"]
+__all__ = ["MAPPING", "CellMapper", "Mapped", "check_library", "driving_cell", "map_to_cells"]
+
+MAPPING = "mapping to cells: half a minute to a minute per 100,000 cells"
+"""What commands say while they map, as docs/standard-cells.md has it."""
+_TASK = "map the design to cells"
 
 _ELABORATE = """\
 read_verilog -sv {sources}
@@ -227,7 +231,7 @@ class CellMapper:
                 avoid=self._avoid,
                 apart="memory -nomap" if self._own else "",
             )
-            run_yosys(folder, script)
+            run_yosys(folder, script, _TASK)
             self._logic = (folder / "logic.il").read_text(encoding="utf-8")
         self._area: dict[str, str] = {}
         """Module -> RTLIL of its gates, once it has been mapped for area."""
@@ -279,7 +283,7 @@ class CellMapper:
             (folder / "logic.il").write_text(_RTLIL_MODULE.sub(text, self._logic), encoding="utf-8")
             script = _MAP.format(abc="\n".join(self._abc(None if first else changed)), ties=_ties(self._libraries))
             try:
-                run_yosys(folder, script)
+                run_yosys(folder, script, _TASK)
             except SynthesisError as error:
                 raise self._refused(error) from error
             gates = (folder / "gates.il").read_text(encoding="utf-8")

@@ -42,6 +42,6 @@ def cell_models(libraries: Sequence[Library], names: Iterable[str]) -> str:
             (folder / f"cells_{index}.lib").write_text(library.text, encoding="latin-1")
         reads = "\n".join(f"read_liberty -ignore_miss_func cells_{i}.lib" for i in range(len(libraries)))
         keep = " ".join(f"{cell} %d" for cell in wanted)
-        run_yosys(folder, _SCRIPT.format(reads=reads, delete=f"delete * {keep}"))
+        run_yosys(folder, _SCRIPT.format(reads=reads, delete=f"delete * {keep}"), "read the library")
         text = (folder / "cells.v").read_text(encoding="utf-8")
     return text[text.index("module ") :]

@@ -1,4 +1,4 @@
-"""What may be asked for: a clock, a size of memories, and one corner that all libraries are of."""
+"""What may be asked for: a clock, a size of memories, one corner that all libraries are of, and each cell once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_options(libraries: Sequence[Library], clock_Hz: float, memory_bits: in
     Raises
     ------
     SpikeLoomError : a clock out of range, or a negative number of bits
-    LibraryError : there are no such operating conditions, or libraries are of different ones
+    LibraryError : there are no such operating conditions, libraries are of different ones, or two have the same cell
     """
     if not _LOWEST_Hz <= clock_Hz <= _HIGHEST_Hz:  # also nan
         raise SpikeLoomError(
@@ -42,6 +42,7 @@ def check_options(libraries: Sequence[Library], clock_Hz: float, memory_bits: in
             "file of another corner, or leave the corner out"
         )
     _check_same(libraries, corner)
+    _check_once(libraries)
     return known[corner] if corner else libraries[0].default_corner
 
 
@@ -56,3 +57,20 @@ def _check_same(libraries: Sequence[Library], corner: str) -> None:
                 f"The libraries are of different corners: the {what} of {stated[0][0]} is {stated[0][1]:g}{unit}, "
                 f"that of {other[0]} {other[1]:g}{unit}; give files of one corner, or a --corner that all have"
             )
+
+
+def _check_once(libraries: Sequence[Library]) -> None:
+    """Raise `LibraryError` where two libraries have a cell of the same name, with which `abc` ends in an error."""
+    known: dict[str, Library] = {}
+    for library in libraries:
+        for name in library.cells:
+            if name in known:
+                first, second = (each.path or each.name for each in (known[name], library))
+                raise LibraryError(
+                    f"The Liberty file '{first}' is given twice, and a cell such as {name} must be there once: give "
+                    "every file once with --liberty"
+                    if first == second
+                    else f"The Liberty files '{first}' and '{second}' both have the cell {name}, which must be there "
+                    "once: give only files with --liberty that have no cell in common"
+                )
+        known |= dict.fromkeys(library.cells, library)

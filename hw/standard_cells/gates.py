@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.export.constraints import sdc
 from spikeloom.hw.export.yosys import SynthesisError
-from spikeloom.hw.standard_cells.cell_mapping import CellMapper, Mapped
+from spikeloom.hw.standard_cells.cell_mapping import MAPPING, CellMapper, Mapped
 from spikeloom.hw.standard_cells.cell_models import cell_models
 from spikeloom.hw.standard_cells.corners import check_options
 from spikeloom.hw.standard_cells.liberty import Corner, Library, LibraryError
@@ -107,7 +107,7 @@ def gates(
     SpikeLoomError, LibraryError, SynthesisError : see `check_calibration`, `CellMapper`, `switching_energy`
     """
     conditions, voltage_V = check_calibration(libraries, clock_Hz, memory_bits, corner)
-    say("mapping to cells: a minute or two per 50,000 cells")
+    say(MAPPING)
     constraints = sdc(ports, clock_Hz, top)
     mapper = CellMapper(files, top, libraries, memory_bits, apart=True)
     mapped = map_for_clock(mapper, top, libraries, constraints, corner).mapped

@@ -96,6 +96,7 @@ class Library:
     default_corner : those that hold where none are asked for
     wire_load : name of the wire-load model that holds by default, "" where there is none
     capacitance_fF : the unit of capacitance, femtofarads
+    path : of the file, as it was given; "" where it is not known
     """
 
     name: str
@@ -105,6 +106,7 @@ class Library:
     default_corner: Corner
     wire_load: str
     capacitance_fF: float
+    path: str = field(default="", compare=False)
 
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{}();:,])|([^\s"{}();:,]+)|(\n)', re.S)
@@ -317,4 +319,5 @@ def read_library(path: Path) -> Library:
         default_corner=corners.get(default, _corner("", group.attributes, "nom_")),
         wire_load=group.attributes.get("default_wire_load", ""),
         capacitance_fF=_capacitance(group.attributes.get("capacitive_load_unit", "1,pf")),
+        path=str(path),
     )

@@ -39,7 +39,9 @@ def chosen_images(activity: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     Raises `ValueError` where there are not so many.
     """
     if len(activity) < count:
-        raise SpikeLoomError(f"A calibration of {count} images needs as many, and there are {len(activity)}: give more")
+        raise SpikeLoomError(
+            f"A calibration of {count} images needs as many, and there are {len(activity)}: ask for fewer, or give more"
+        )
     order = _order(activity)
     return np.sort(order[np.linspace(0, len(order) - 1, count).round().astype(int)])
 

@@ -47,10 +47,27 @@ class Calibrated:
     __repr__ = short_repr
 
 
-def check_images_asked(count: int) -> None:
-    """Raise `ValueError` for too few images."""
+def check_images_asked(count: int, there: int = _MOST_SEEN, limit: int = 0) -> None:
+    """Raise `ValueError` for too few images, and for more than there are.
+
+    there : test images to choose from
+    limit : the setting `data.test_limit`, where it holds for them; 0 without one
+    """
     if count < _LEAST:
         raise SpikeLoomError(f"A calibration needs at least {_LEAST} images, 16 of them for its fit, not {count}")
+    if count > _MOST_SEEN:
+        raise SpikeLoomError(
+            f"A calibration chooses among the first {_MOST_SEEN:,} test images, so that --images must be at most "
+            f"{_MOST_SEEN:,}, not {count:,}"
+        )
+    if count > there:
+        limited = limit == there
+        fewer = [f"give at most {there} with --images"] if there >= _LEAST else []
+        more = f"raise the limit with --set data.test_limit={count}" if limited else "name a larger set with --data-set"
+        raise SpikeLoomError(
+            f"A calibration of {count} images needs as many, and there are {there} test images"
+            f"{', the limit data.test_limit' if limited else ''}: {' or '.join([*fewer, more])}"
+        )
 
 
 def run_calibration(

@@ -92,21 +92,24 @@ def calibrate(
     from spikeloom.sim.cosim.tools import check_simulator
     from spikeloom.sw.analysis.calibration_run import check_images_asked, run_calibration
 
-    check_images_asked(images)
+    check_images_asked(images)  # this and the next before the training, not after it
     check_settings(settings, ["energy"], "energies are what is found out here; leave it out")
     libraries = [library_of(path) for path in liberty]
-    check_library(libraries)  # this and the next before the training, not after it
+    check_library(libraries)
     check_simulator("verilator")
     config = None if is_chip(source) else settings_of_run(Config.load(source), settings, ("data",))
     asked = clock if clock is not None else 1e8 if config is None else config.hardware.clock_Hz
     check_calibration(libraries, asked, memory_bits, corner)
     if config is not None:
         check_data(config.data.set, data)
+        if data_set is None and config.data.test_limit:
+            check_images_asked(images, config.data.test_limit, config.data.test_limit)
     name = Path(source).stem if config is None else config.name
     place = Path("build") / name / _FILE if output is None else output
     writable_file(place, "file of the calibration")
     chip, flow = chip_and_flow(source, data, as_json, settings, ("data",))
     tests = images_for(chip, source, flow, data, data_set)
+    check_images_asked(images, len(tests.images), 0 if data_set is not None else chip.config.data.test_limit)
     with bar(as_json) as advance:
         found = run_calibration(
             chip.programmed, tests.images, libraries, memory_bits, corner, images, clock, advance=advance

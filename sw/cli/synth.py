@@ -77,7 +77,7 @@ def synth(
     The crossbars' macros are not part of it. Timing and power need OpenSTA. The exit code is 1 if the clock that
     --clock asks for is not met.
     """
-    from spikeloom.hw.standard_cells.cell_mapping import check_library
+    from spikeloom.hw.standard_cells.cell_mapping import MAPPING, check_library
     from spikeloom.hw.standard_cells.cell_synthesis import synthesise
     from spikeloom.hw.standard_cells.corners import check_options
     from spikeloom.sim.chip.energy_calibration import design_of
@@ -97,7 +97,7 @@ def synth(
     files, top = unit_of(chip, bus)
     clock_Hz = chip.programmed.clock_Hz if clock is None else clock
     with bar(as_json) as advance:
-        advance("synth", 0, 0, "mapping to cells: a minute or two per 50,000 cells")
+        advance("synth", 0, 0, MAPPING)
         design = design_of(chip.parameters)
         found = synthesise(files, ports_of(files), top, libraries, clock_Hz, memory_bits, corner, design)
     if found.timing is None:

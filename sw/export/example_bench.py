@@ -75,9 +75,9 @@ module example_tb;
     );
 
     reg [55:0] writes [0:WRITES-1];
-    reg [128+8*LANES*WORDS-1:0] images [0:IMAGES-1];  // the seed above the pixels
+    reg [{seed_bits}8*LANES*WORDS-1:0] images [0:IMAGES-1];{seed_note}
     reg [64*FIELDS-1:0] results [0:IMAGES-1];
-    reg [128+8*LANES*WORDS-1:0] image;
+    reg [{seed_bits}8*LANES*WORDS-1:0] image;
 
     // The fields of the result, lowest first, each as 64 bits.
     wire [63:0] winner = result_payload[{winner}];
@@ -180,12 +180,15 @@ def macro_settings(chip: ProgrammedChip) -> list[str]:
 
 
 def _image_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
-    """A line per image: its seed, then its pixels, pixel 0 in the last two digits."""
+    """A line per image: its seed, where the unit takes seeds, then its pixels, pixel 0 in the last two digits."""
     p = chip.parameters
     padded = np.zeros((len(pixels), p.pixel_words * p.encoder_lanes), np.uint8)
     padded[:, : p.inputs] = chip.coding.sent(pixels)
+    lines = [row[::-1].tobytes().hex() + "\n" for row in padded]
+    if not p.draws_seeds:
+        return "".join(lines)
     seeds = [image_seed(chip.seed, number) if chip.coding.draws_seeds else 0 for number in range(len(pixels))]
-    return "".join(f"{seed:032x}_{row[::-1].tobytes().hex()}\n" for seed, row in zip(seeds, padded, strict=True))
+    return "".join(f"{seed:032x}_{line}" for seed, line in zip(seeds, lines, strict=True))
 
 
 def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
@@ -221,6 +224,8 @@ def _bench(chip: ProgrammedChip) -> str:
         result_bits=reason + 1,
         layers=len(p.layers),
         chip=CHIP_NAME,
+        seed_bits="128+" if p.draws_seeds else "",
+        seed_note="  // the seed above the pixels" if p.draws_seeds else "",
         seed=".seed(seed), " if p.draws_seeds else "",
         seed_declared="    reg [127:0] seed = 0;\n" if p.draws_seeds else "",
         seed_given="            seed = image[8*LANES*WORDS +: 128];\n" if p.draws_seeds else "",

@@ -13,6 +13,8 @@ import re
 import tokenize
 from collections.abc import Sequence
 
+from amaranth.lib import wiring
+
 __all__ = ["Comments", "local_name", "member_notes", "names_at", "summary_of"]
 
 _ONE_MORE = re.compile(r"(?:In|Out)(?:\([^()]*\))?,\s(?P<names>[\w<>, ]+) : ")
@@ -27,7 +29,11 @@ def summary_of(component: object) -> str:
 
 
 def member_notes(described: object) -> dict[str, str]:
-    """What the section "Members" of an object's class says of each: name -> text, without direction and width."""
+    """What the section "Members" of an object's class says of each: name -> text, without direction and width.
+
+    A signature may be flipped, as that of a member `In(...)` is.
+    """
+    described = described.flip() if isinstance(described, wiring.FlippedSignature) else described
     if type(described).__module__.startswith("amaranth."):
         return {}
     text = inspect.cleandoc(type(described).__doc__ or "")
@@ -35,7 +41,7 @@ def member_notes(described: object) -> dict[str, str]:
     notes: dict[str, str] = {}
     for entry in re.split(r"\n(?=\S)", section[1]) if section else ():
         names, _, note = entry.partition(" : ")
-        while more := _ONE_MORE.match(note):  # `seed : In(128), tag : In(16), sampled with ...`
+        while more := _ONE_MORE.match(note):  # `cycles : In(32), activity_<l> : In(Signature), of ...`
             names, note = f"{names}, {more['names']}", note[more.end() :]
         kinds = [match["inner"] for match in _KIND.finditer(note)]
         rest = re.sub(rf"^(?:{_KIND.pattern.replace('?P<inner>', '?:')}|In|Out)[,;: ]*", "", " ".join(note.split()))

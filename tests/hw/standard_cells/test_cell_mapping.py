@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.export.verilog import export_verilog
-from spikeloom.hw.export.yosys import run_yosys
+from spikeloom.hw.export.yosys import SynthesisError, run_yosys
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
-from spikeloom.hw.standard_cells.cell_mapping import CellMapper, Mapped, check_library, map_to_cells
+from spikeloom.hw.standard_cells.cell_mapping import MAPPING, CellMapper, Mapped, check_library, map_to_cells
 from spikeloom.hw.standard_cells.components import components, read_netlist, totals
 from spikeloom.hw.standard_cells.liberty import LibraryError, read_library
 from spikeloom.sim.cosim import simulator
@@ -188,3 +188,19 @@ def test_a_library_in_two_files_with_tie_cells_and_a_cell_that_may_not_be_used(t
     found = map_to_cells(export_verilog(small_unit()), "npu", libraries, 10)
     used = set(re.findall(r"^  (\w+) (?:\\\S+ |\w+) ?\($", found.netlist, re.M))
     assert {"DFFPOSX1", "TIE0", "TIE1"} <= used and "MUX2X1" not in used
+
+
+def test_where_cells_cannot_be_mapped_the_design_was_read(tmp_path: Path) -> None:
+    """`dfflibmap` and `abc` take the file itself, which has a group here that is none."""
+    (tmp_path / "few.lib").write_text(FEW)
+    library = read_library(tmp_path / "few.lib")
+    broken = dataclasses.replace(library, text="library (few) {\n cell (INV\n")
+    with pytest.raises(SynthesisError, match=r"^Yosys could not map the design to cells: .*ERROR"):
+        map_to_cells(export_verilog(small_unit()), "npu", [broken], 10)
+
+
+def test_the_time_that_is_told_is_that_of_the_page() -> None:
+    """The page of standard cells, section "Figures at 180 nm"."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "standard-cells.md").read_text(encoding="utf-8")
+    assert MAPPING.removeprefix("mapping to cells: ") == "half a minute to a minute per 100,000 cells"
+    assert "mapping takes half a minute to a minute per 100,000 cells:" in " ".join(page.split())

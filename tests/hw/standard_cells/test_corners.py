@@ -61,9 +61,28 @@ def test_conditions_that_all_have_are_one_corner(few: Library) -> None:
     other = replace(few, name="other", default_corner=fast)
     with pytest.raises(LibraryError, match=r"different corners"):
         check_options([few, other], 1e8, 0)
-    assert check_options([few, other], 1e8, 0, "fast") == fast
+    assert check_options([few, replace(other, cells={})], 1e8, 0, "fast") == fast
     lacks = replace(few, name="lacks", corners={})
     with pytest.raises(LibraryError, match=r"the voltage of few is 1.3 V, that of lacks 1 V"):
         check_options([few, lacks], 1e8, 0, "fast")
-    silent = replace(few, name="silent", corners={}, default_corner=Corner("", None, None, None))
+    silent = replace(few, name="silent", cells={}, corners={}, default_corner=Corner("", None, None, None))
     assert check_options([few, silent], 1e8, 0) == few.default_corner
+
+
+def test_a_cell_in_two_files_is_refused_by_both_commands(few: Library) -> None:
+    """The file given twice, a copy of it, and files with one cell in common; not the parts of a library."""
+    flops = {"DFF": few.cells["DFF"]}
+    gates = {name: cell for name, cell in few.cells.items() if name != "DFF"}
+    parts = [replace(few, path="gates.lib", cells=gates), replace(few, path="flops.lib", cells=flops)]
+    common = replace(few, path="more.lib", cells={**flops, "NAND": few.cells["NAND"]})
+    assert check_options(parts, 1e8, 0) == few.default_corner
+    for libraries, where in (
+        ([few, few], f" '{few.path}' is given twice, and a cell such as INV must be there once: give every file once"),
+        ([few, replace(few, path="copy.lib")], f"s '{few.path}' and 'copy.lib' both have the cell INV, which must be"),
+        ([parts[0], common], "s 'gates.lib' and 'more.lib' both have the cell NAND, which must be there once"),
+        ([*parts, replace(few, path="", cells=flops)], "s 'flops.lib' and 'few' both have the cell DFF, which must be"),
+    ):
+        for check in (check_options, check_calibration):
+            with pytest.raises(LibraryError) as raised:
+                check(libraries, 1e8, 0)
+            assert str(raised.value).startswith(f"The Liberty file{where}") and "--liberty" in str(raised.value)

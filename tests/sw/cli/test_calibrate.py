@@ -105,6 +105,12 @@ def test_a_fit_that_misses_is_none(without_tools: Path, monkeypatch: pytest.Monk
     ("arguments", "sentence"),
     [
         (("--images", "31"), "A calibration needs at least 32 images, 16 of them for its fit, not 31"),
+        (("--images", "1001"), "first 1,000 test images, so that --images must be at most 1,000, not 1,001"),
+        (
+            ("--images", "50"),
+            "A calibration of 50 images needs as many, and there are 40 test images: give at most 40 with --images or "
+            "name a larger set with --data-set",
+        ),
         (("--corner", "cold"), "The library few has no operating conditions 'cold': it has fast, slow"),
         (("--clock", "0"), "The clock must be from 10000 to 1e+11 Hz, such as 100e6, not 0"),
         (("--memory-bits", "-1"), "The size of memories that become flip-flops must be 0 bits or more, not -1"),
@@ -115,6 +121,18 @@ def test_a_fit_that_misses_is_none(without_tools: Path, monkeypatch: pytest.Monk
 def test_wrong_options_are_one_sentence(without_tools: Path, arguments: tuple[str, ...], sentence: str) -> None:
     result = call("small.loom", "--liberty", "few.lib", *arguments, code=2)
     assert sentence in result.stderr and "Traceback" not in result.stderr
+
+
+def test_more_images_than_the_limit_are_refused_before_the_training(without_tools: Path) -> None:
+    """The preset tiny has a limit of 100; with a lower one than a calibration needs, only a higher one helps."""
+    said = call("tiny", "--liberty", "few.lib", "--images", "200", code=2).stderr
+    assert said == (
+        "Error: A calibration of 200 images needs as many, and there are 100 test images, the limit data.test_limit: "
+        "give at most 100 with --images or raise the limit with --set data.test_limit=200\n"
+    )
+    said = call("tiny", "--liberty", "few.lib", "--set", "data.test_limit=20", code=2).stderr
+    assert said.endswith("20 test images, the limit data.test_limit: raise the limit with --set data.test_limit=40\n")
+    assert not (without_tools / "build").exists()
 
 
 def test_without_opensta_or_a_voltage_it_is_said(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,10 @@ def test_results_are_printed_and_written(place: Path, monkeypatch: pytest.Monkey
             ("--liberty", "few.lib", "--liberty", "hot.lib"),
             "The libraries are of different corners: the temperature of few is 125 degrees Celsius, that of few 150",
         ),
+        (
+            ("--liberty", "few.lib", "--liberty", "few.lib"),
+            "The Liberty file 'few.lib' is given twice, and a cell such as INV must be there once: give",
+        ),
         (("--liberty", "bad.lib.gz"), "'bad.lib.gz' is compressed and damaged"),
         (("--liberty", "few.lib", "--memory-bits", "-1"), "The size of memories that become flip-flops must be 0 bits"),
         (

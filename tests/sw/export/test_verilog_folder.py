@@ -111,3 +111,19 @@ def test_plain_and_bus_exports_take_each_others_place(tmp_path):
     assert (folder / "chip.sv").exists() and not (folder / "axi_chip.sv").exists()
     with pytest.raises(TypeError, match=r"^bus must be True or False, not 1$"):
         CHIP.write_verilog(tmp_path / "out", bus=1)
+
+
+def test_seeds_are_there_only_where_a_coding_draws(folder, tmp_path):
+    """README, bench and images of the analog coding have none, nor has any port; those of the rate coding do."""
+    for path in folder.iterdir():
+        if path.suffix in (".md", ".v", ".sv", ".json"):
+            assert not re.search(r"\bseed\b", path.read_text()), path.name
+    digits = 2 * CHIP.parameters.pixel_words * CHIP.parameters.encoder_lanes
+    assert {len(line) for line in lines(folder, "example_images.hex")} == {digits}
+    rate = make_chip(coding={"input": "rate"})
+    drawing = rate.write_verilog(tmp_path / "out")
+    text = (drawing / "README.md").read_text()
+    assert "and `seed`, used by rate coding only" in text and "one line each: seed, pixels, pixel 0 last" in text
+    assert ".seed(seed), .tag(tag)" in bench(drawing)
+    digits = 2 * rate.parameters.pixel_words * rate.parameters.encoder_lanes
+    assert {len(line) for line in lines(drawing, "example_images.hex")} == {32 + 1 + digits}
