@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import copy
-import operator
 import itertools
+import operator
 import random
 
 import pytest
