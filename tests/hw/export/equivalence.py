@@ -15,7 +15,7 @@ from pathlib import Path
 from amaranth.hdl import Fragment, Signal
 from amaranth.lib.wiring import Component
 
-from spikeloom.hw.export.amaranth_internals import Assign, memory_ports
+from spikeloom.hw.export.amaranth_internals import Assign, Slice, memory_ports
 from spikeloom.hw.export.writer.hierarchy import Node, _node
 from spikeloom.hw.export.writer.unit import files_of
 from tests.coverage.rtlil_text.rtlil_modules import converter
@@ -44,6 +44,7 @@ def both(component: Component) -> tuple[str, dict[str, str]]:
                 port.data.name = f"{memory.label}__read{f'_{number}' * (len(reads) > 1)}_data"
             for port in writes:
                 _name_after_register(inner.fragment, port.address)
+                _name_after_register(inner.fragment, port.data)
     with converter() as converting:
         converting.convert(fragment, component, "unit")
         return "\n".join(module.text for module in converting.modules), files
@@ -55,11 +56,17 @@ def _all(node: Node) -> Iterator[Node]:
         yield from _all(child.node)
 
 
-def _name_after_register(fragment: Fragment, address: Signal) -> None:
-    """Give a port's address that is a register the register's name: RTLIL has one of the two, the text this one."""
+def _name_after_register(fragment: Fragment, given: Signal) -> None:
+    """Give a port's address or data that is a register the register's name: RTLIL has one of the two, the text this
+    one. A register of one element is a slice of its own whole length.
+    """
     for statement in fragment.statements.get("comb", ()):
-        if isinstance(statement, Assign) and statement.lhs is address and isinstance(statement.rhs, Signal):
-            address.name = statement.rhs.name
+        if isinstance(statement, Assign) and statement.lhs is given:
+            register = statement.rhs
+            if isinstance(register, Slice) and len(register) == len(register.value):
+                register = register.value
+            if isinstance(register, Signal):
+                given.name = register.name
 
 
 def _yosys(script: str, folder: Path) -> str:
