@@ -170,4 +170,4 @@ def test_the_flow_runs_in_a_checkout_under_any_path(tmp_path: Path) -> None:
         command = [checkout / ".venv/bin/python", "-m", "spikeloom", *words]
         done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert (output / "report/report.html").exists() and any((output / "bus $w/waves").rglob("*.fst"))
+    assert (output / "report/report.html").exists() and any((output / "bus $w/waves").rglob("waves.vcd"))
