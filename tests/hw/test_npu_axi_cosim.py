@@ -120,7 +120,9 @@ def test_buses(simulator: str, stall: int, resets: int, tmp_path: Path) -> None:
     ("broken", "old", "new", "test"),
     [
         (HostBlock, "(bus.write_data & mask) | (before & ~mask)", "bus.write_data", "registers"),
-        pytest.param(WriteGuard, "covered = in_image & self.busy,", "covered = in_image & 0,", "images", marks=pytest.mark.slow),
+        pytest.param(
+            WriteGuard, "covered = in_image & self.busy,", "covered = in_image & 0,", "images", marks=pytest.mark.slow
+        ),
         (WriteGuard, "self.accepted & (run_time | (bias & self.complete))", "self.accepted & run_time", "images"),
         (LoadGuard, "state.eq(_State.LOADED)", "state.eq(_State.EMPTY)", "sessions"),
         pytest.param(
