@@ -323,14 +323,13 @@ def encode_word(
         if draws:
             spikes[Coding.RATE] = Cat(Const(0), draws[lane]) < Cat(pixel[7], pixel)  # draw < x + x[7]
         if sums is not None:
-            # a is the sum so far, x the pixel
             total = Signal(8, name=f"total_{lane}")  # sum so far + pixel, where that is below 255
             raised = Signal(10, name=f"raised_{lane}")  # 2 (sum so far + pixel + 1): bit 0 of the adder makes the carry
             before = sums.word_select(lane, 8)
             m.d.comb += [
                 total.eq(before + pixel),
                 raised.eq(Cat(Const(1), before) + Cat(Const(1), pixel)),
-                sums_next[lane].eq(Mux(raised[9], raised[1:9], total)),  # a + x - 255 is a + x + 1 without bit 8
+                sums_next[lane].eq(Mux(raised[9], raised[1:9], total)),  # less 255 is one more without the carry
             ]
             spikes[Coding.EVEN] = raised[9]
         if spikes:

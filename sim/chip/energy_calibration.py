@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.host.build_id import build_id
 from spikeloom.hw.params.parameters import NpuParameters
-from spikeloom.sim.chip.energy_margins import factors
+from spikeloom.sim.chip.energy_margins import CLOCKS, MEMORIES, factors
 from spikeloom.sim.common.arguments import is_number, plain_numbers
 
 __all__ = ["CALIBRATED", "FORMAT", "Calibration", "Interval", "design_of", "interval"]
@@ -30,15 +30,8 @@ CALIBRATED = (
     "pooling",
     "decision",
     "activity counters",
-    "membranes",
-    "biases",
-    "pixels",
-    "error diffusion",
-    "spike counts",
-    "maps",
-    "pooling sums",
-    "clock",
-    "clock of memories",
+    *MEMORIES,
+    *CLOCKS,
     "column readout",
     "row drivers' logic",
     "spike collectors",

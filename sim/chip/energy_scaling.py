@@ -58,9 +58,10 @@ MEASURED_J = {"clock": 1.98e-13, "logic": 3.63e-13, "memory": 5.93e-13}
 adders and comparators take, and memories of flip-flops per bit, without their clock.
 """
 
-_OTHER = {"clock": (0.92, 1.08), "logic": (0.5, 2.0), "memory": (0.5, 1.0)}
-"""Factors for other designs. All logic together differs less than its parts: 363, 278 and 342 fJ in digits, mnist, and
-by the parts of digits in Net2. The low end of memories is for few words, as those of digits; more take more.
+_OTHER = (0.5, 2.0)
+"""Factors for other designs of logic and memories, of which all together differ less than single parts: logic takes
+363, 278 and 343 fJ in digits, mnist, and by the parts of digits in Net2. The low end of memories is for few words, as
+those of digits; more take more.
 """
 
 
@@ -71,7 +72,9 @@ def scaled_interval(name: str) -> tuple[float, float, float]:
     (`sim.chip.energy_margins`), and for other designs than the one that was measured.
     """
     joules = MEASURED_J[name]
-    low, high = factors("clock" if name == "clock" else "neurons", own=True)
-    less, more = _OTHER[name]
+    if name == "clock":
+        low, high = factors("clock", own=False)
+    else:
+        low, high = (mine * other for mine, other in zip(factors("neurons", own=True), _OTHER, strict=True))
     typical = joules * NM_180.simulated(NM_45)
-    return typical * low * less, typical, joules * NM_180.constant_field(NM_45) * high * more
+    return typical * low, typical, joules * NM_180.constant_field(NM_45) * high

@@ -203,6 +203,16 @@ def _result_lines(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> str:
     return "".join(lines)
 
 
+_SEED = {
+    "seed_bits": "128+",
+    "seed_note": "  // the seed above the pixels",
+    "seed": ".seed(seed), ",
+    "seed_declared": "    reg [127:0] seed = 0;\n",
+    "seed_given": "            seed = image[8*LANES*WORDS +: 128];\n",
+}
+"""What `_BENCH` has where the unit takes seeds."""
+
+
 def _counters(chip: ProgrammedChip) -> tuple[str, ...]:
     """Counters of a layer."""
     return COUNTERS if chip.parameters.activity_counters else ()
@@ -224,11 +234,7 @@ def _bench(chip: ProgrammedChip) -> str:
         result_bits=reason + 1,
         layers=len(p.layers),
         chip=CHIP_NAME,
-        seed_bits="128+" if p.draws_seeds else "",
-        seed_note="  // the seed above the pixels" if p.draws_seeds else "",
-        seed=".seed(seed), " if p.draws_seeds else "",
-        seed_declared="    reg [127:0] seed = 0;\n" if p.draws_seeds else "",
-        seed_given="            seed = image[8*LANES*WORDS +: 128];\n" if p.draws_seeds else "",
+        **{name: text if p.draws_seeds else "" for name, text in _SEED.items()},
         compared=" and activity counters" if counters else "",
         declarations="\n".join(f"    wire [31:0] {name};" for name in counters),
         parameters=",\n".join(f"        {setting}" for setting in macro_settings(chip)),
