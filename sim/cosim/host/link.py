@@ -45,6 +45,7 @@ class HostLink:
     simulator : built from `sim.cosim.host.bench.host_bench_text`
     job : folder of the run, with `models.pickle`
     plusargs : of the bench, with their +
+    bench : module of the cocotb bench
     patience_s : longest time without any answer or progress while one is due
     stop : set by another thread, it ends the simulator
 
@@ -61,6 +62,7 @@ class HostLink:
         job: Path,
         plusargs: Sequence[str] = (),
         *,
+        bench: str = "spikeloom.sim.cosim.host.host_cocotb",
         patience_s: float = 600.0,
         stop: threading.Event | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class HostLink:
             self._using.enter_context(simulator.in_use())
             self._out = self._pipe(COMMANDS)
             self._in = self._pipe(RESPONSES)
-            words, environment = simulator.command(job, "spikeloom.sim.cosim.host.host_cocotb", plusargs)
+            words, environment = simulator.command(job, bench, plusargs)
             log = self._using.enter_context((job / "simulation.log").open("wb"))
             self._process = start(words, cwd=job, env=environment, output=log, errors=subprocess.STDOUT)
             self._using.callback(end, self._process)
