@@ -6,15 +6,19 @@ A board is described by amaranth-boards, which has its pins; here is what an Ama
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, ClassVar
-
-from amaranth.hdl import Module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from spikeloom.hw.boards.clocks import Clock, clock_of
 from spikeloom.hw.boards.family import Family, Usage
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["Board"]
+if TYPE_CHECKING:
+    from amaranth.hdl import Module
+
+__all__ = ["TRIES", "Board"]
+
+TRIES = 4
+"""Placements, each with another seed, of which the first that meets the clock is taken."""
 
 
 class Board:
@@ -74,7 +78,7 @@ class Board:
         """
         rate = self.baud if baud is None else baud
         if rate <= 0:
-            raise SpikeLoomError(f"The rate of the serial port must be above 0 baud, not {rate}; give one such as 115200")
+            raise SpikeLoomError(f"The rate of the serial port must be above 0 baud, not {rate}; give 115200")
         exact = clock.frequency / rate
         cycles = max(1, round(exact))
         if cycles < 4 or abs(exact / cycles - 1) > Fraction(2, 100):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from amaranth.hdl import Const, Instance, Module, Signal
+from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.boards.clocks import Clock, Ecp5Pll
 from spikeloom.hw.boards.family import Family, Usage
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Module, Signal
 
 __all__ = ["ECP5"]
 
@@ -42,6 +43,8 @@ class Ecp5(Family):
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:
         """As `Family.add_pll`. Outputs are in phase with the dividers' end; nothing depends on their phase."""
+        from amaranth.hdl import Const, Instance, Signal
+
         feedback = Signal(name="pll_feedback")
         phases = {f"{name}_CPHASE": clock.settings[f"{name}_DIV"] - 1 for name in ("CLKOP", "CLKOS")}
         settings = {**clock.settings, **phases, "CLKOP_FPHASE": 0, "CLKOS_FPHASE": 0}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
-
-from amaranth.hdl import Module, Signal
+from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.boards.clocks import Clock, Pll
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Module, Signal
 
 __all__ = ["Family", "Usage"]
 

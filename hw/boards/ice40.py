@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from amaranth.hdl import Const, Instance, Module, Signal
+from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.boards.clocks import Clock, Ice40Pll
 from spikeloom.hw.boards.family import Family, Usage
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Module, Signal
 
 __all__ = ["ICE40", "ICE40_ULTRA_PLUS"]
 
@@ -35,6 +36,8 @@ class Ice40(Family):
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:
         """As `Family.add_pll`."""
+        from amaranth.hdl import Const, Instance
+
         source = {"i_PACKAGEPIN": crystal.io} if pad else {"i_REFERENCECLK": crystal.i}
         m.submodules.pll = Instance(
             "SB_PLL40_PAD" if pad else "SB_PLL40_CORE",

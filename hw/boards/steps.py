@@ -107,7 +107,6 @@ class Steps:
 
     def run(self, step: Step) -> Done:
         """Run a step, unless its results are there. Raises `StepError` for a program that fails."""
-        self._tell(step.name, "is looked for")
         earlier = self._earlier(step)
         if earlier is not None:
             self._tell(step.name, "finished before")
@@ -152,7 +151,8 @@ class Steps:
                 if own.exists():
                     file.write(own.read_bytes())
         if process.returncode != 0:
-            raise StepError(f"{step.program.name} could not {step.task}: {_reason(log, process.returncode)} (log: {log})")
+            why = _reason(log, process.returncode)
+            raise StepError(f"{step.program.name} could not {step.task}: {why} (log: {log})")
         missing = [name for name in step.results if not (work / name).is_file()]
         if missing:
             raise StepError(f"{step.program.name} wrote no {', '.join(missing)}, and gave no error (log: {log})")
@@ -199,10 +199,8 @@ def _headline(log: Path) -> str:
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
-    last = None
-    for last in _HEADLINES.finditer(text):
-        pass
-    return (last["pass"] or last["info"]).strip() if last else ""
+    found = [(match["pass"] or match["info"]).strip() for match in _HEADLINES.finditer(text)]
+    return found[-1] if found else ""
 
 
 def _reason(log: Path, code: int) -> str:

@@ -1,7 +1,7 @@
 """From a design for a board to its bitstream: synthesis, placement and routing with a clock that is met, packing.
 
-Each step is resumed where its results are there (`hw.boards.steps`), so that a build that was stopped, or one with other
-options of a later step, begins where the earlier one ended.
+Each step is resumed where its results are there (`hw.boards.steps`), so that a build that was stopped, or one with
+other options of a later step, begins where the earlier one ended.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeloom.hw.boards.board import Board
+from spikeloom.hw.boards.board import TRIES, Board
 from spikeloom.hw.boards.clocks import Clock, in_MHz
 from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.placed import Timing, timing_of
@@ -20,11 +20,10 @@ from spikeloom.hw.boards.programs import Program, Programs, programs_of
 from spikeloom.hw.boards.project import TOP, Project
 from spikeloom.hw.boards.steps import OWN_LOG, Done, Step, StepError, Steps
 from spikeloom.hw.boards.top import UNIT_NAME
+from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["SMALLER", "TRIES", "Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
+__all__ = ["SMALLER", "Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
 
-TRIES = 4
-"""Placements, each with another seed, of which the first that meets the clock is taken."""
 SMALLER = "choose a larger board, or make the network, lanes, or rows per cycle smaller"
 """What to do about a design that is too large."""
 _REPORT, _NETLIST = "report.json", "placed.json"
@@ -159,7 +158,7 @@ def build(
         if tried[-1].timing.highest_Hz >= project.clock.Hz:
             break
     else:
-        raise _missed(project.clock, tried)
+        raise _missed(project, tried)
     pack = steps.run(pack_step(project, programs.packer, tried[-1].done.read(f"{TOP}.{project.board.family.placed}")))
     return Built(project, programs, synthesis, tried[-1], pack, tuple(tried))
 
@@ -170,21 +169,29 @@ def mapped_usage(board: Board, netlist: dict[str, Any]) -> Usage:
     return sum((board.family.mapped(cell["type"]) for cell in cells), Usage())
 
 
-def _missed(clock: Clock, tried: list[Placed]) -> TimingError:
+def _missed(project: Project, tried: list[Placed]) -> TimingError:
     """The error of a clock that no placement has met."""
     best = max(tried, key=lambda one: one.timing.highest_Hz)
     found, seeds = best.timing, ", ".join(str(one.seed) for one in tried)
-    many = len(tried) > 1
+    many = "s" if len(tried) > 1 else ""
+    lower = clock_below(project.board, found.highest_Hz)
+    remedy = "" if lower is None else f"a lower clock (--clock {lower.Hz:.12g}), or "
     return TimingError(
-        f"The clock of {in_MHz(clock.frequency)} is not met: the best of {len(tried)} placement{'s' * many} "
-        f"(seed{'s' * many} {seeds}) reaches {in_MHz(found.highest_Hz)}; its slowest path is {found.path_s * 1e9:.1f} ns "
-        f"through {', '.join(found.path)}; give a lower clock (--clock {_lower(found.highest_Hz):.10g}), or other seeds "
-        f"(--seed {tried[-1].seed + 1})",
+        f"The clock of {in_MHz(project.clock.frequency)} is not met: the best of {len(tried)} placement{many} "
+        f"(seed{many} {seeds}) reaches {in_MHz(found.highest_Hz)}; its slowest path takes {found.path_s * 1e9:.1f} ns, "
+        f"through {', '.join(found.path)}; give {remedy}other seeds (--seed {tried[-1].seed + 1})",
         found.highest_Hz,
     )
 
 
-def _lower(highest_Hz: float) -> float:
-    """A round clock below the highest, hertz."""
-    step = 5e5
-    return max(step, highest_Hz * 0.98 // step * step)
+def clock_below(board: Board, highest_Hz: float) -> Clock | None:
+    """A round clock that the board can have, at least 2 % below the highest; None where there is none."""
+    step = 0.5e6
+    for count in range(int(highest_Hz * 0.98 / step), 0, -1):
+        try:
+            clock = board.clock(count * step)
+        except SpikeLoomError:
+            continue
+        if clock.Hz <= highest_Hz:
+            return clock
+    return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from amaranth.hdl import Module
+from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.ecp5 import ECP5
 from spikeloom.hw.boards.family import Usage
+
+if TYPE_CHECKING:
+    from amaranth.hdl import Module
 
 __all__ = ["Ulx3s25F", "Ulx3s45F", "Ulx3s85F"]
 
