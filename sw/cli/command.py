@@ -200,7 +200,7 @@ Set = Annotated[
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="DIR", parser=folder, help="Folder of the run.")]
 
 
-_RUN_TABLES = ("cosim", "lifetime")
+_RUN_TABLES = ("cosim", "lifetime", "board")
 """Tables of a configuration that say what is run on a chip, not what it is."""
 
 

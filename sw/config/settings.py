@@ -66,12 +66,19 @@ def check_settings(settings: Sequence[str] | None, unused: Sequence[str], what: 
         raise ConfigError(_SOURCE, problems)
 
 
-def check_set_once(settings: Sequence[str] | None, table: str, options: Mapping[str, Any]) -> None:
+def check_set_once(
+    settings: Sequence[str] | None, table: str, options: Mapping[str, Any], named: Mapping[str, str] | None = None
+) -> None:
     """Raise `ConfigError` for settings of a table that options of their own give too.
 
     options : the key's name, which is that of the option with "-" for "_": value; None where it is not given
+    named : the key's name: option, for those with another name
     """
-    given = {f"{table}.{name}": f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None}
+    given = {
+        f"{table}.{name}": (named or {}).get(name, f"--{name.replace('_', '-')}")
+        for name, value in options.items()
+        if value is not None
+    }
     problems = [
         f"{name} is given by {given[name]} too; leave one of them out"
         for name in setting_names(settings)
@@ -118,14 +125,14 @@ def setting_names(settings: Sequence[str] | None) -> list[str]:
 
 def fixed(before: Config, after: Config) -> list[str]:
     """Fields such as "device.bits" in which two configurations differ and that a finished chip does not go by: all but
-    those of [cosim] and [lifetime], and `data.test_limit`.
+    those of [cosim], [lifetime] and [board], and `data.test_limit`.
     """
     names = []
     for table in Config.model_fields:
         one, other = getattr(before, table), getattr(after, table)
         if not isinstance(one, BaseModel):
             names += [table] if one != other else []
-        elif table not in ("cosim", "lifetime"):
+        elif table not in ("cosim", "lifetime", "board"):
             keys = [key for key in fields_of(type(one)) if getattr(one, key) != getattr(other, key)]
             names += [f"{table}.{key}" for key in keys]
     return [name for name in names if name != "data.test_limit"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.arguments import plain_numbers
+from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.cosim_section import CosimSection
 from spikeloom.sw.config.lifetime_section import LifetimeSection
 from spikeloom.sw.config.nir_section import NirSection
@@ -52,6 +53,7 @@ class Tables(BaseModel):
     hardware: HardwareSection = HardwareSection()
     cosim: CosimSection = CosimSection()
     lifetime: LifetimeSection = LifetimeSection()
+    board: BoardSection = BoardSection()
 
     @model_validator(mode="before")
     @classmethod

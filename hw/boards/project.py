@@ -1,0 +1,105 @@
+"""A design for a board as files: the unit's Verilog, the top, pins and clocks, and what each program is called with.
+
+Files and options are those of the platform of amaranth-boards; the steps are run by `hw.boards.toolchain`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.lib.wiring import Component, In, Out
+
+from spikeloom.hw.boards.board import Board
+from spikeloom.hw.boards.clocks import Clock
+from spikeloom.hw.boards.top import UNIT, BoardTop
+from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.export.verilog import export_component, no_collector
+
+__all__ = ["TOP", "Project", "project_of", "unit_text"]
+
+TOP = "top"
+"""Module of the whole design, and name of its files."""
+_PORTS = {"rx": In(1), "tx": Out(1), "busy": Out(1), "error": Out(1)}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A design for a board, ready for the tool chain.
+
+    Parameters
+    ----------
+    board, clock : of the design
+    sources : file name -> text: all that Yosys reads, with its script `top.ys`
+    constraints : name and text of the file with pins and clocks
+    place, pack : options of nextpnr and of the packer, without files
+    """
+
+    board: Board
+    clock: Clock
+    sources: Mapping[str, str]
+    constraints: tuple[str, str]
+    place: tuple[str, ...]
+    pack: tuple[str, ...]
+
+
+def unit_text(unit: Component) -> dict[str, str]:
+    """Verilog of a board's unit: file name -> text. Raises `SpikeLoomError` for a component with other ports."""
+    members = dict(unit.signature.members.items())
+    if members != _PORTS:
+        raise SpikeLoomError(
+            f"A board's unit has the members rx (in), tx, busy and error (out), of 1 bit each, not {', '.join(members)}"
+        )
+    return export_component(unit, UNIT)
+
+
+def project_of(board: Board, clock: Clock, unit: Mapping[str, str]) -> Project:
+    """The project of a unit on a board.
+
+    Parameters
+    ----------
+    clock : of `Board.clock`
+    unit : file name -> text, as from `unit_text`
+    """
+    platform = board.platform()
+    for name, text in unit.items():
+        platform.add_file(name, text)
+    with no_collector():
+        plan = platform.prepare(
+            BoardTop(board, clock), TOP, emit_src=False, debug_verilog=False, synth_opts=board.family.synthesis
+        )
+    files = {name: text if isinstance(text, str) else text.decode() for name, text in plan.files.items()}
+    commands = {words[0]: words[1:] for words in json.loads(files[f"build_{TOP}.json"])["commands"]}
+    constraints = next(name for name in files if name.endswith((".lpf", ".pcf")))
+    return Project(
+        board=board,
+        clock=clock,
+        sources={name: files[name] for name in (*unit, f"{TOP}.il", f"{TOP}.ys")},
+        constraints=(constraints, files[constraints]),
+        place=_options(commands[board.family.nextpnr]),
+        pack=tuple(board.family.packing.split()),
+    )
+
+
+def _options(words: list[str]) -> tuple[str, ...]:
+    """What nextpnr is told of the device, without its files and logs."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        named = word in ("--log", "--json", "--lpf", "--pcf", "--textcfg", "--asc")
+        if not skip and not named and word != "--quiet":
+            kept.append(word)
+        skip = named
+    return tuple(kept)
+
+
+def facts_of(project: Project) -> dict[str, Any]:
+    """What the project is, for a report."""
+    return {
+        "board": project.board.name,
+        "family": project.board.family.name,
+        "clock_Hz": project.clock.Hz,
+        "pll": dict(project.clock.settings),
+    }

@@ -1,0 +1,132 @@
+"""The report of a design on a board: what its parts take of the FPGA, its clock, and how fast it recognises images.
+
+As JSON, as a page, and as a picture. The same design gives the same bytes, but for the times that the programs took.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from matplotlib.figure import Figure
+
+from spikeloom.hw.boards.family import Usage
+from spikeloom.hw.boards.placed import REST, usage_by_part, usage_of
+from spikeloom.hw.boards.toolchain import Built
+from spikeloom.sw.common.readable import FILTERS
+from spikeloom.sw.report.plots.board import board_cells
+from spikeloom.sw.report.plots.style import data_uri
+
+__all__ = ["BoardReport", "Speed"]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast the design is, in clock cycles, which any clock makes times.
+
+    Parameters
+    ----------
+    latency_cycles : mean, from an image's first pixel in the accelerator to its result
+    interval_cycles : mean, from one result to the next of images back to back
+    images : on how many images it was measured
+    measured : how, in words: "the reference's timing model", "the Verilog"
+    """
+
+    latency_cycles: float
+    interval_cycles: float
+    images: int
+    measured: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardReport:
+    """A bitstream's report.
+
+    Parameters
+    ----------
+    name : of the chip
+    built : of `hw.boards.toolchain.build`
+    baud : rate of the serial port
+    speed : None where it is not known
+    extras : more facts of the design, name -> plain value, such as rows per cycle
+    """
+
+    name: str
+    built: Built
+    baud: int
+    speed: Speed | None = None
+    extras: Mapping[str, Any] | None = None
+
+    @cached_property
+    def parts(self) -> dict[str, Usage]:
+        """Cells by part; the order is that of `usage_by_part`."""
+        return usage_by_part(self.built.project.board.family, self.built.placed.netlist)
+
+    def facts(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        built, project = self.built, self.built.project
+        board, timing = project.board, built.placed.timing
+        return {
+            "name": self.name,
+            "board": board.name,
+            "family": board.family.name,
+            "clock_Hz": project.clock.Hz,
+            "highest_clock_Hz": timing.highest_Hz,
+            "pll": dict(project.clock.settings),
+            "baud": self.baud,
+            "clocks_per_bit": board.clocks_per_bit(project.clock, self.baud),
+            **(self.extras or {}),
+            "cells": asdict(usage_of(self.parts)),
+            "capacity": asdict(board.capacity),
+            "parts": {part: asdict(usage) for part, usage in self.parts.items()},
+            "slowest_path": {"through": list(timing.path), "cells": timing.path_cells, "delay_s": timing.path_s},
+            "seed": built.placed.seed,
+            "tried": {str(one.seed): one.timing.highest_Hz for one in built.tried},
+            "speed": None if self.speed is None else self._times(self.speed),
+            "bitstream_bytes": len(built.bitstream),
+            "programs": {
+                p.name: p.version for p in (built.programs.yosys, built.programs.nextpnr, built.programs.packer)
+            },
+            "seconds": {step: round(seconds, 1) for step, seconds in built.seconds.items()},
+        }
+
+    def _times(self, speed: Speed) -> dict[str, Any]:
+        """The speed at the board's clock."""
+        clock_Hz = self.built.project.clock.Hz
+        return {
+            **asdict(speed),
+            "latency_s": speed.latency_cycles / clock_Hz,
+            "images_per_s": clock_Hz / speed.interval_cycles,
+        }
+
+    def figure(self) -> Figure:
+        """The picture of the parts."""
+        names = {part: part.replace("_", " ") for part in self.parts}
+        parts = {names[part]: usage for part, usage in self.parts.items()}
+        return board_cells(parts, self.built.project.board.capacity, names.get(REST, REST))
+
+    def page(self) -> str:
+        """The page."""
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        environment.filters.update(FILTERS)
+        return environment.get_template("board.html.j2").render(b=self.facts(), picture=data_uri(self.figure()))
+
+    def files(self) -> dict[str, bytes | str]:
+        """File name -> content: `report.json`, `report.html`, and the picture `cells.png`."""
+        picture = io.BytesIO()
+        self.figure().savefig(picture, format="png", dpi=150, metadata={"Software": None})
+        text = json.dumps(self.facts(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return {"report.json": text, "report.html": self.page(), "cells.png": picture.getvalue()}
