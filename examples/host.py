@@ -3,7 +3,7 @@
     python examples/host.py
 
 The chip is simulated: its Verilog in a simulator, its memristors in the device model, with variation, noise and stuck
-cells. With another transport the code that uses the driver stays the same.
+cells. With a board in its place, `Host.connect("/dev/ttyUSB0")`, the code that uses the driver stays the same.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def main() -> None:
     chip = compiled(images[:1297], labels[:1297])
     test, expected = images[1297:1397], labels[1297:1397]
 
-    with Host(CosimTransport(chip)) as host:
-        parameters = host.connect()
+    with Host.connect(CosimTransport(chip)) as host:
+        parameters = host.parameters
         print(
             f"Found a chip of {len(parameters.layers)} layers, {parameters.inputs} inputs, {parameters.classes} classes"
         )

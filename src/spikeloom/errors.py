@@ -33,6 +33,7 @@ from spikeloom.sw.host.errors import (
     ForeignChipError,
     HostError,
     ImageCountError,
+    PortError,
     RefusedError,
     TransportClosed,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "LibraryError",
     "Mismatch",
     "PathError",
+    "PortError",
     "RefusedError",
     "SimulationError",
     "SpikeLoomError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.arguments import check_ids, check_progress, check_switch, check_whole
 from spikeloom.sim.images.brightness import CalibrationFacts
-from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.common.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.datasets.pixels import as_pixels
 from spikeloom.sw.host.errors import BuildError, HostError, ImageCountError, RefusedError
@@ -44,10 +44,11 @@ _CHUNK = 500
 class Host:
     """Drives one chip.
 
-        with Host(CosimTransport(chip.programmed)) as host:
-            host.connect()
+        with Host.connect("/dev/ttyUSB0") as host:  # or Host.connect(CosimTransport(chip.programmed))
             host.load(chip)
             result = host.infer(images)
+
+    `Host(transport)` exchanges nothing with the chip; call `identify` before anything else.
 
     Parameters
     ----------
@@ -69,12 +70,41 @@ class Host:
 
     @property
     def parameters(self) -> NpuParameters:
-        """Structural parameters of the chip; `HostError` before `connect`."""
+        """Structural parameters of the chip; `HostError` before `identify`."""
         if self._parameters is None:
-            raise HostError("The host is not connected: call connect first")
+            raise HostError("The host does not know its chip yet: call identify first, or make it by Host.connect")
         return self._parameters
 
-    def connect(self) -> NpuParameters:
+    @classmethod
+    def connect(
+        cls,
+        to: Transport | str | os.PathLike[str] | None = None,
+        *,
+        timeout_cycles: int = 1_000_000_000,
+        **options: Any,
+    ) -> Self:
+        """Open the way to a chip, identify the chip, and clear its error flags: a host that is ready to load.
+
+        Parameters
+        ----------
+        to : name of a board's serial port, such as "/dev/ttyUSB0" or "COM3", or any transport; closed with the host,
+            and where the chip cannot be identified
+        timeout_cycles : see `Host`
+        options : of `SerialTransport`, where a port is given: `baud`, `patience_s`, `tries`, `cells`
+
+        Raises `ForeignChipError` for anything but a SpikeLoom chip, or for one whose register map is not known, and
+        `PortError` or `TransportClosed` for a port that cannot be opened, or behind which nothing answers.
+        """
+        transport = _opened(to, options)
+        try:
+            host = cls(transport, timeout_cycles)
+            host.identify()
+        except BaseException:
+            transport.close()
+            raise
+        return host
+
+    def identify(self) -> NpuParameters:
         """Identify the chip, and clear its error flags. Returns its structural parameters.
 
         Raises `ForeignChipError` for anything but a SpikeLoom chip, or for one whose register map is not known.
@@ -86,7 +116,7 @@ class Host:
         return self._parameters
 
     def _configure(self, seeds: bool = False) -> None:
-        """Set what the host's own registers hold after `connect` and resets, and clear the error flags."""
+        """Set what the host's own registers hold after `identify` and resets, and clear the error flags."""
         programmer = self.parameters.programmer
         control = ["irq_program"] * programmer + ["activity"] + ["seeds"] * seeds
         write_unit(self.transport, "control", bit("control", *control))
@@ -281,6 +311,29 @@ class Host:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _opened(to: Transport | str | os.PathLike[str] | None, options: dict[str, Any]) -> Transport:
+    """The transport that `Host.connect` is given, or one to the serial port that it is given."""
+    if isinstance(to, str | os.PathLike):
+        from spikeloom.sw.host.serial_transport import SerialTransport
+
+        return SerialTransport(to, **options)
+    if to is None:
+        raise ArgumentTypeError(
+            "Host.connect opens a chip and takes the name of a serial port, or a transport, such as "
+            'Host.connect("/dev/ttyUSB0"); a host that there is already reads what its chip is by host.identify()'
+        )
+    if not isinstance(to, Transport):
+        raise ArgumentTypeError(
+            f"Host.connect takes the name of a serial port, or a transport, not {type(to).__name__}"
+        )
+    if options:
+        raise ArgumentTypeError(
+            f"Host.connect takes {', '.join(sorted(options))} for the name of a serial port only: give what the "
+            "transport needs to the transport"
+        )
+    return to
 
 
 def _check_method(method: Method, parameters: NpuParameters, simulated: bool) -> None:

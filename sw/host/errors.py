@@ -11,6 +11,7 @@ __all__ = [
     "ForeignChipError",
     "HostError",
     "ImageCountError",
+    "PortError",
     "RefusedError",
     "TransportClosed",
 ]
@@ -39,6 +40,10 @@ class BusError(HostError):
 
 class TransportClosed(HostError):
     """The connection to the chip is gone: closed, or whatever is behind it has ended."""
+
+
+class PortError(HostError):
+    """A serial port cannot be opened: it is not there, in use, not allowed, or no serial port."""
 
 
 class ForeignChipError(HostError):

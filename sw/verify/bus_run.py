@@ -84,8 +84,7 @@ def through_bus(
 
         part = parts[worker]
         transport = CosimTransport(chip, replace(options, folder=base / f"job_{worker}"), stop=stop)
-        with Host(transport) as host:
-            host.connect()
+        with Host.connect(transport) as host:
             report = host.load(chip, method, fault_aware=fault_aware, arrays=arrays, drift=drift)
             result = host.infer(pixels[part], numbers[part], shown)
         if options.trace != "none":

@@ -147,8 +147,7 @@ def test_the_buses_go_on_from_a_state(chip: ProgrammedChip, cut: int) -> None:
 
 def test_a_host_goes_on_and_loads_again() -> None:
     """Two calls of `infer` are one stream; a second load begins another, wherever the frames have come to."""
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         host.load(CHIP)
         first = host.infer(PIXELS[:4])
         second = host.infer(PIXELS[4:9], np.arange(4, 9))

@@ -24,6 +24,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.chip import Chip
+from spikeloom.sw.common.errors import ArgumentTypeError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.host.cosim_transport import CosimTransport
 from spikeloom.sw.host.driver import Host
@@ -39,8 +40,7 @@ EXPECTED = run_reference(CHIP, PIXELS, ids=IDS)
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     """A chip that is loaded; a test that changes that loads again."""
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         host.load(CHIP, "fast")
         yield host
 
@@ -75,7 +75,7 @@ def registers(host: Host) -> dict[int, int]:
             words.update(zip(table["address"].tolist(), answers["data"].tolist(), strict=True))
             return answers
 
-    Host(Spy({})).connect()
+    Host.connect(Spy({}))
     host.load(CHIP, "fast")
     return words
 
@@ -107,7 +107,7 @@ def test_another_chip(host: Host, name: str, word: int | None, message: str) -> 
     else:
         words[unit_byte_address(name)] = word
     with pytest.raises(ForeignChipError, match=message):
-        Host(Registers(words)).connect()
+        Host.connect(Registers(words))
 
 
 class OtherBuild(Registers):
@@ -127,7 +127,7 @@ def test_a_chip_without_some_features() -> None:
     words = {entry.address: entry.init for entry in host_map(parameters)}
     words[unit_byte_address("errors")] = bit("errors", "build")
     host = Host(OtherBuild(words))
-    assert host.connect() == parameters != CHIP.parameters
+    assert host.identify() == parameters != CHIP.parameters
     sentence = (
         r"^The weight image was made for another chip: leak of layer 0 is True, the chip has False; generate the "
         r'hardware with \[hardware\] neuron_features = "all", and compile the network with it, too$'
@@ -136,11 +136,11 @@ def test_a_chip_without_some_features() -> None:
         host.load(CHIP)
     words[unit_byte_address("codings")] = 0x10
     with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 3 of codings have a meaning"):
-        host.connect()
+        host.identify()
     words[unit_byte_address("codings")] = 0xF
     words[layer_byte_address(0, "features")] = 0x3F
     with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. 4 of a layer's features have"):
-        host.connect()
+        host.identify()
 
 
 def test_a_chip_without_programmers() -> None:
@@ -158,7 +158,7 @@ def test_a_chip_without_programmers() -> None:
 
     words = {entry.address: entry.init for entry in entries}
     host = Host(Watched(words))
-    assert host.connect() == chip.parameters
+    assert host.identify() == chip.parameters
     sentence = (
         r"^The chip is built without programmers, so its cells cannot be programmed by pulses: load with method "
         r"'fast', which leaves real cells as they are, or generate the hardware with \[hardware\] programmer = true$"
@@ -172,7 +172,7 @@ def test_a_chip_without_programmers() -> None:
     assert set(accessed) <= {entry.address for entry in entries} | biases
     words[unit_byte_address("parts")] = 0x80
     with pytest.raises(ForeignChipError, match=r"registers make no sense: Bits 0 \.\. \d of the unit's parts have a"):
-        host.connect()
+        host.identify()
 
 
 def without_programmers(chip: ProgrammedChip) -> ProgrammedChip:
@@ -185,8 +185,8 @@ def without_programmers(chip: ProgrammedChip) -> ProgrammedChip:
 def test_a_chip_without_programmers_gives_the_same_results() -> None:
     """Over its buses in the simulator, its devices filled at once."""
     chip = without_programmers(CHIP)
-    with Host(CosimTransport(chip, quick=True)) as host:
-        assert host.connect() == chip.parameters
+    with Host.connect(CosimTransport(chip, quick=True)) as host:
+        assert host.parameters == chip.parameters
         host.load(chip)
         run_reference(chip, PIXELS, ids=IDS).compare(host.infer(PIXELS, IDS))
         with pytest.raises(BusError):
@@ -200,8 +200,8 @@ def test_a_chip_without_activity_counters() -> None:
     """All but the counts is as with them: decisions, cycles, gaps, and sums of the devices."""
     layers = tuple(replace(layer, activity_counters=False) for layer in CHIP.parameters.layers)
     chip = replace(CHIP, parameters=replace(CHIP.parameters, layers=layers))
-    with Host(CosimTransport(chip, quick=True)) as host:
-        assert host.connect() == chip.parameters
+    with Host.connect(CosimTransport(chip, quick=True)) as host:
+        assert host.parameters == chip.parameters
         host.load(chip, "fast")
         result = host.infer(PIXELS, IDS)
         assert result.counts_from is None and result.cycles is not None and result.gaps is not None
@@ -221,11 +221,10 @@ def test_a_chip_without_activity_counters() -> None:
 
 def test_the_same_chip(host: Host) -> None:
     words = registers(host)
-    assert Host(Registers(words)).connect() == CHIP.parameters
+    assert Host.connect(Registers(words)).parameters == CHIP.parameters
     assert words[unit_byte_address("build")] == build_id(CHIP.parameters)
     with pytest.raises(HostError, match=r"^A fast load needs simulated devices: real cells are programmed by pulses$"):
-        other = Host(Registers(words))
-        other.connect()
+        other = Host.connect(Registers(words))
         other.load(CHIP, "fast")
 
 
@@ -284,7 +283,7 @@ def test_soft_reset(host: Host) -> None:
 
 def test_hardware_reset(host: Host) -> None:
     host.transport.hardware_reset()
-    assert host.counters()["images"] == 0 and host.connect() == CHIP.parameters
+    assert host.counters()["images"] == 0 and host.identify() == CHIP.parameters
     host.load(CHIP, "fast")
     EXPECTED.compare(host.infer(PIXELS, IDS))
 
@@ -318,7 +317,9 @@ def test_the_checksum_is_the_chips(host: Host) -> None:
 
 def test_before_connecting_and_after_closing() -> None:
     host = Host(Registers({}))
-    with pytest.raises(HostError, match=r"^The host is not connected: call connect first$"):
+    with pytest.raises(
+        HostError, match=r"^The host does not know its chip yet: call identify first, or make it by Host\.connect$"
+    ):
         host.load(CHIP)
     with host:
         pass
@@ -342,3 +343,30 @@ def test_a_method_that_is_none(host: Host) -> None:
 def test_read_only_registers(host: Host) -> None:
     with pytest.raises(BusError):
         host.transport.write(unit_byte_address("id"), 1)
+
+
+@pytest.mark.parametrize(
+    ("to", "options", "message"),
+    [
+        (
+            None,
+            {},
+            r"^Host\.connect opens a chip and takes the name of a serial port, .* what its chip is by host\.id",
+        ),
+        (5, {}, r"^Host\.connect takes the name of a serial port, or a transport, not int$"),
+        (Registers({}), {"baud": 9600}, r"^Host\.connect takes baud for the name of a serial port only: give what the"),
+    ],
+)
+def test_what_connect_takes(to: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=message):
+        Host.connect(to, **options)
+    if to is None:
+        with pytest.raises(ArgumentTypeError, match=message):
+            Host(Registers({})).connect()
+
+
+def test_a_transport_of_something_else_is_closed() -> None:
+    transport = Registers({})
+    with pytest.raises(ForeignChipError):
+        Host.connect(transport)
+    assert transport.closed

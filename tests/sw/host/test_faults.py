@@ -65,9 +65,7 @@ def host(transport: Faulty) -> Host:
     """A host of a chip after its reset, whose cells may have been programmed before."""
     transport.mend()
     transport.hardware_reset()
-    host = Host(transport, timeout_cycles=TIMEOUT)
-    host.connect()
-    return host
+    return Host.connect(transport, timeout_cycles=TIMEOUT)
 
 
 def works(host: Host, method: str = "pulses") -> None:
@@ -173,8 +171,7 @@ def test_a_host_that_goes_away_in_a_load(host: Host, after: int) -> None:
     assert "loading" in host.status()["status"]
     host.transport.wait(TIMEOUT + 10)
     assert host.status()["errors"] == ("timeout",) and host.status()["status"] == ("error",)
-    other = Host(host.transport, timeout_cycles=TIMEOUT)
-    other.connect()
+    other = Host.connect(host.transport, timeout_cycles=TIMEOUT)
     works(other, "fast")
 
 
@@ -248,8 +245,7 @@ def test_a_frame_that_is_too_short(host: Host) -> None:
 
 
 def test_a_chip_that_is_gone() -> None:
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         host.load(CHIP, "fast")
         host.transport.link._process.kill()
         for _ in range(2):

@@ -35,8 +35,8 @@ from tests.fixtures.memory_transport import MemoryTransport
 
 parameters = load(weights).programmed.parameters
 chip = FakeChip(parameters, {tag: (first, more) for tag, (first, more) in enumerate(answers)})
-with Host(MemoryTransport(chip)) as host:
-    assert host.connect() == parameters
+with Host.connect(MemoryTransport(chip)) as host:
+    assert host.parameters == parameters
     report = host.load(weights, "pulses")
     result = host.infer(np.array(images, np.uint8))
 print(json.dumps({

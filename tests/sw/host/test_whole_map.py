@@ -77,7 +77,7 @@ def test_every_register(name: str, stalls: bool) -> None:
         plan_word = next(iter(words_of(chip.parameters.plan)), 0)  # the first one
         first = [[OKAY, plan_word if e.name == "plan_word" else held(e, e.init)] for e in shown]
         assert exchange(host, reads) == first
-        assert host.connect() == chip.parameters
+        assert host.identify() == chip.parameters
         for _ in range(3):
             words = {e: rng.getrandbits(32) for e in kept}
             for flip in (0, 0xFFFFFFFF):

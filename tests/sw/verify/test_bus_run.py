@@ -45,8 +45,8 @@ def test_the_chip_has_what_is_to_be_tested() -> None:
 @pytest.mark.parametrize("stalls", [False, True])
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_programmed_by_pulses(simulator: str, stalls: bool) -> None:
-    with Host(CosimTransport(CHIP, simulator=simulator, stalls=stalls, quick=True)) as host:
-        assert host.connect() == CHIP.parameters
+    with Host.connect(CosimTransport(CHIP, simulator=simulator, stalls=stalls, quick=True)) as host:
+        assert host.parameters == CHIP.parameters
         same_programming(host.load(CHIP), PROGRAMMED)
         assert host.transport.devices is not None
         for state, layer in zip(host.transport.devices.cells(), PROGRAMMED.layers, strict=True):
@@ -85,8 +85,7 @@ def test_other_codings(coding: Coding) -> None:
 
 def test_without_the_second_pass() -> None:
     programmed = program_chip(CHIP, fault_aware=False)
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         same_programming(host.load(CHIP, fault_aware=False), programmed)
 
 

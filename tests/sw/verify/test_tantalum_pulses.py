@@ -52,8 +52,7 @@ def test_the_chip_has_what_is_to_be_tested() -> None:
 @pytest.mark.parametrize("stalls", [False, True])
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_programmed_by_pulses_and_drifting_from_there(simulator: str, stalls: bool) -> None:
-    with Host(CosimTransport(CHIP, simulator=simulator, stalls=stalls, trace="full", quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, simulator=simulator, stalls=stalls, trace="full", quick=True)) as host:
         same_programming(host.load(CHIP), PROGRAMMED)
         devices = host.transport.devices
         assert devices is not None
@@ -71,8 +70,7 @@ def test_whole_runs(method: str) -> None:
 
 def test_a_second_load_finds_the_cells_where_drift_has_brought_them() -> None:
     """Images, programming, images, programming, images: each time from the states that the cells are in by then."""
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         devices = host.transport.devices
         assert devices is not None
         host.load(CHIP)
@@ -93,8 +91,7 @@ def test_a_second_load_finds_the_cells_where_drift_has_brought_them() -> None:
 
 def test_pulses_after_a_fast_load_and_images() -> None:
     """The cells of a fast load have no history; programming goes on from where they have drifted to."""
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         host.load(CHIP, "fast")
         drift = host.infer(PIXELS[:7]).drift
         assert drift is not None and drift.cells_S is not None

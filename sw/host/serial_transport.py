@@ -1,0 +1,231 @@
+"""Transport to a board: commands in frames over a serial port."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+from spikeloom.hw.serial.commands import AnswerReader, Piece, image, read, wait_for, write
+from spikeloom.hw.serial.protocol import (
+    BRIDGE_ADDRESS,
+    BRIDGE_REGISTERS,
+    Command,
+    Hello,
+    Response,
+    Taking,
+    most_payload,
+)
+from spikeloom.sim.common.arguments import check_whole, is_number
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.serial_link import SerialLink
+from spikeloom.sw.host.serial_port import SerialPort
+from spikeloom.sw.host.transport import ANSWER, INTERRUPT, READ, WRITE, Accesses, Answers, Frames, Transport
+
+__all__ = ["DEFAULT_BAUD", "SerialTransport"]
+
+DEFAULT_BAUD = 3_000_000
+_MOST_CYCLES = (1 << 32) - 1
+_ROOM_CYCLES = 1 << 16
+"""Clock cycles that a board waits for room for an image before it answers."""
+_HELD = 2
+"""Images that a chip has room for."""
+
+
+class SerialTransport(Transport):
+    """A chip on a board: reset, with the cells that it has, and a session of its own.
+
+    Parameters
+    ----------
+    port : name of the serial port, such as "/dev/ttyUSB0" or "COM3"
+    baud : bits a second; what the board was built with
+    patience_s : longest silence where an answer is due, seconds
+    tries : times that a request is sent until the transport gives up
+
+    Errors are `PortError` where the port cannot be opened, `ForeignChipError` where no board of this version is behind
+    it, and `TransportClosed` where nothing answers (any more); the port is then free again.
+    """
+
+    def __init__(
+        self,
+        port: str | os.PathLike[str],
+        *,
+        baud: int = DEFAULT_BAUD,
+        patience_s: float = 2.0,
+        tries: int = 4,
+    ) -> None:
+        if not isinstance(port, str | os.PathLike):
+            raise ArgumentTypeError(f"A serial port has a name, such as '/dev/ttyUSB0', not {type(port).__name__}")
+        check_whole("baud", baud, 1, 2**31 - 1)
+        check_whole("tries", tries, 1, 1000)
+        if not is_number(patience_s) or not 0 < patience_s <= 86_400:
+            raise SpikeLoomError(f"patience_s must be a number of seconds in 0 .. 86,400, above 0, not {patience_s!r}")
+        self._port = SerialPort(os.fspath(port), baud, patience_s)
+        self._patience_s = patience_s
+        self._results: deque[tuple[int, list[int]]] = deque()
+        self._held = 0
+        try:
+            self._link = SerialLink(self._port, patience_s, tries)
+            self.hardware_reset()
+        except BaseException:
+            self._port.close()
+            raise
+
+    @property
+    def board(self) -> Hello:
+        """What the board has said that it is."""
+        return self._link.board
+
+    @property
+    def repeated(self) -> int:
+        """Requests that were sent again so far, since they or their answers were lost or damaged on the line."""
+        return self._link.repeated
+
+    def execute(self, table: Accesses) -> Answers:
+        """Carry out accesses over the board's bus, as many in each request as its buffer has room for."""
+        pieces = []
+        for kind, address, data in table.tolist():
+            if kind == WRITE:
+                pieces.append(write(address, data))
+            else:
+                pieces.append(read(address) if kind == READ else wait_for(Command.INTERRUPT, address))
+        answers = np.zeros(len(table), ANSWER)
+        for part in self._parts(pieces):
+            kinds = table["kind"][part]
+            cycles = int(table["address"][part][kinds == INTERRUPT].sum(dtype=np.int64))
+            with self.request(pieces[part], cycles) as reader:
+                for row, kind in enumerate(kinds.tolist(), part.start):
+                    if kind == READ:
+                        answers[row] = reader.access()
+                    else:
+                        answers[row]["response" if kind == WRITE else "data"] = reader.byte()
+        if (answers["response"] == Response.TIMEOUT).any():
+            raise HostError(
+                f"The bus of the chip at '{self._port.name}' gave no answer: reset the chip "
+                "(host.transport.hardware_reset()), or connect again, and load it again"
+            )
+        return answers
+
+    @contextmanager
+    def request(self, pieces: Sequence[Piece], cycles: int = 0) -> Iterator[AnswerReader]:
+        """Have commands carried out that fit into one request; in the block their answers are read, to the last.
+
+        cycles : clock cycles that they may wait
+        """
+        payload = b"".join(piece.request for piece in pieces)
+        reader = AnswerReader(self._link.execute(payload, cycles / max(self.board.clock_Hz, 1)))
+        try:
+            yield reader
+            whole = reader.is_at_end
+        except (IndexError, struct.error, ValueError) as error:
+            if isinstance(error, SpikeLoomError):
+                raise
+            whole = False
+        if not whole:
+            raise HostError(
+                f"The board at '{self._port.name}' gave an answer that does not fit what it was asked: program it "
+                "with a bitstream of this version of SpikeLoom"
+            )
+
+    def _parts(self, pieces: Sequence[Piece]) -> Iterator[slice]:
+        """Places of commands that go into one request."""
+        most = most_payload(self.board.buffer_bytes)
+        start = asked = answered = 0
+        for place, piece in enumerate(pieces):
+            asked, answered = asked + len(piece.request), answered + piece.answer_bytes
+            if place > start and (asked > most or answered > most):
+                yield slice(start, place)
+                start, asked, answered = place, len(piece.request), piece.answer_bytes
+        if start < len(pieces):
+            yield slice(start, len(pieces))
+
+    def send(self, frames: Frames) -> None:
+        """Send frames of images; results that are in the way of one are kept for `receive`."""
+        for words, tag in zip(frames.words, frames.tags.tolist(), strict=True):
+            self._send(image(_ROOM_CYCLES, tag, words.tobytes(), self.board.encoder_lanes))
+
+    def _send(self, sent: Piece) -> None:
+        result = wait_for(Command.RESULT, _ROOM_CYCLES, self.board.layers)
+        most = most_payload(self.board.buffer_bytes)
+        if len(sent.request) + len(result.request) > most or sent.answer_bytes + result.answer_bytes > most:
+            raise HostError(
+                f"An image frame, {len(sent.request)} bytes, and its result do not fit into the board's buffer of "
+                f"{self.board.buffer_bytes} bytes: build the board with a larger one"
+            )
+        ends = time.monotonic() + self._patience_s
+        while True:
+            pieces = [result, sent] if self._held >= _HELD else [sent]
+            with self.request(pieces, len(pieces) * _ROOM_CYCLES) as reader:
+                if len(pieces) > 1 and self._keep(reader):
+                    ends = time.monotonic() + self._patience_s
+                taking = Taking(reader.byte())
+            if taking == Taking.TAKEN:
+                self._held += 1
+                return
+            self._held = _HELD  # the next request begins with a result
+            if taking == Taking.STUCK or time.monotonic() > ends:
+                what = "has taken a part of an image only" if taking == Taking.STUCK else "takes no further image"
+                raise HostError(
+                    f"The chip at '{self._port.name}' {what}, and gives no result: reset it "
+                    "(host.transport.hardware_reset()), or connect again, and load it again"
+                )
+
+    def _keep(self, reader: AnswerReader) -> bool:
+        """Keep a result, if there is one."""
+        found = reader.result()
+        if found is None:
+            self._held = 0  # what gave no result is not in the chip any more, or else it will be full
+            return False
+        tag, words, _ = found
+        self._results.append((tag, words))
+        self._held = max(0, self._held - 1)
+        return True
+
+    def receive(self, count: int, idle_cycles: int) -> list[tuple[int, list[int]]]:
+        """Up to `count` result frames; it gives up after so many idle cycles."""
+        left = idle_cycles
+        while len(self._results) < count and left > 0:
+            step = self._step(left)
+            with self.request([wait_for(Command.RESULT, step, self.board.layers)], step) as reader:
+                left = idle_cycles if self._keep(reader) else left - step
+        return [self._results.popleft() for _ in range(min(count, len(self._results)))]
+
+    def _step(self, cycles: int) -> int:
+        """The part of a wait that one request waits: a fraction of a second, so that a lost board is noticed."""
+        return min(cycles, max(1, self.board.clock_Hz // 4), _MOST_CYCLES)
+
+    def wait(self, cycles: int) -> None:
+        """Let clock cycles pass; requests take some more."""
+        while cycles > 0:
+            step = self._step(cycles)
+            self._do(Command.WAIT, step)
+            cycles -= step
+
+    def hardware_reset(self, cycles: int = 8) -> None:
+        """Reset the chip, not its cells; results on their way are gone."""
+        self._do(Command.RESET, cycles)
+        self._results.clear()
+        self._held = 0
+
+    def _do(self, command: Command, cycles: int) -> None:
+        with self.request([wait_for(command, cycles)], cycles) as reader:
+            reader.byte()
+
+    def clock(self) -> int:
+        """Clock cycles since the board began."""
+        names = ("clock_high", "clock_low", "clock_high")
+        pieces = [read(BRIDGE_ADDRESS + BRIDGE_REGISTERS[name]) for name in names]
+        with self.request(pieces) as reader:
+            (_, before), (_, low), (_, after) = (reader.access() for _ in names)
+        high = after if low < 1 << 31 else before  # the upper half may have gone up between the reads
+        return high << 32 | low
+
+    def close(self) -> None:
+        """Give the port up. May be called again."""
+        self._port.close()
