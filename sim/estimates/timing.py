@@ -14,6 +14,7 @@ depend on the vectors, or windows, that are silent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,11 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.estimates.window_activity import steps_of, window_activity
 from spikeloom.sim.reference.encoder import encoder_of
 
-__all__ = ["Timing", "timing"]
+__all__ = ["Reads", "Timing", "timing"]
+
+Reads = Callable[[int, NDArray[np.uint8]], tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Of a layer's number, and row codes [n, inputs] of reads, silent ones among them: clock cycles of each drive, and of
+each conversion of a column group, int64 [n] twice. What it says of silent reads does not count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +56,19 @@ class Timing:
         return float(self.results[-1]) / len(self.results)
 
 
-def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> Timing:
-    """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes."""
+def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, reads: Reads | None = None) -> Timing:
+    """Cycles of images uint8 [images, inputs] that were run one after another, from a result with a trace of spikes.
+
+    reads : what crossbars take of which the time depends on the rows; None for those of the chip. Dense layers only
+    """
     if result.trace is None:
         raise SpikeLoomError('The result has no trace, which shows the all-zero vectors: run with trace="spikes"')
     if len(pixels) != len(result):
         raise SpikeLoomError(f"There are {len(pixels)} images, but {len(result)} results")
-    words = chip.parameters.pixel_words
-    spans = _spans(chip, pixels, result) if chip.parameters.plan.is_dense_chain else _map_spans(chip, pixels, result)
+    words, chain = chip.parameters.pixel_words, chip.parameters.plan.is_dense_chain
+    if reads is not None and not chain:
+        raise SpikeLoomError("Cycles of crossbars that take longer for more rows are known for dense layers only")
+    spans = _spans(chip, pixels, result, reads) if chain else _map_spans(chip, pixels, result)
     cycles, results = np.empty(len(pixels), np.int64), np.empty(len(pixels), np.int64)
     made = 1 if chip.parameters.encoders == 2 else words + 2  # the next image's first vector, after a result
     first, before, before_that = -words, 0, -1
@@ -78,7 +88,9 @@ def _map_spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) 
     return np.array([image_cycles(chip.parameters, taken, 0) for taken in steps])
 
 
-def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:
+def _spans(
+    chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, reads: Reads | None
+) -> NDArray[np.int64]:
     """Cycles from the first offer of an image's vector to its result, int64 [images]."""
     p, trace = chip.parameters, result.trace
     assert trace is not None
@@ -87,13 +99,15 @@ def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> N
     offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
     for step in range(1, int(result.steps.max(initial=0)) + 1):
         live = np.flatnonzero(result.steps >= step)
-        driven = encoder.step(live, step).any(axis=1)
+        rows = encoder.step(live, step)
         seen, again = offered[live], np.zeros(len(live), np.int64)
         for index, shape in enumerate(p.layers):
             last = index == len(p.layers) - 1
             if last and (step - 1) // p.phases < chip.skip:
                 break
-            long, group = np.where(driven, drive, 0), np.where(driven, conversion, 1)
+            driven = rows.any(axis=1)
+            taken = (drive, conversion) if reads is None else reads(index, rows)
+            long, group = np.where(driven, taken[0], 0), np.where(driven, taken[1], 1)
             if index == 0:
                 again = long
             if last:
@@ -102,7 +116,7 @@ def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> N
                 seen = seen + long + group + NEURON_CYCLES + VERDICT_CYCLES + classes
             else:
                 seen = seen + long + shape.groups * group + 2 + NEURON_CYCLES
-            driven = trace.spikes[index][live, step - 1].any(axis=1)
+            rows = trace.spikes[index][live, step - 1]
         end[live] = seen + 1
         offered[live] = np.maximum(seen + 1, offered[live] + again + p.pixel_words + 1)
     return end

@@ -1,0 +1,90 @@
+"""Clock cycles that emulated crossbars take for reads: more for more driven rows (`hw.emulator.cycles`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.emulator.cycles import read_cycles
+from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.result import Result
+from spikeloom.sim.crossbar.array import build_arrays
+from spikeloom.sim.estimates.timing import Timing, timing
+from spikeloom.sim.reference.run import run_reference
+
+__all__ = ["board_run", "driven_words", "emulated_reads"]
+
+_TOGETHER = 500
+"""Images of which the spikes are kept at once."""
+
+
+def driven_words(shape: EmulatorShape, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Driven words in each line, int64 [n, lines], of row codes [n, inputs]; the same as
+    `hw.emulator.cycles.line_words` of each.
+    """
+    p = shape.parameters
+    parts = []
+    for start in range(0, p.inputs, p.tile_rows):
+        driven = rows[:, start : min(start + p.tile_rows, p.inputs)] != 0
+        words = _grouped(driven, shape.rows_per_cycle).any(axis=2)
+        parts.append(_grouped(words, shape.line_words).sum(axis=2, dtype=np.int64))
+    return np.concatenate(parts, axis=1)
+
+
+def _grouped(values: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
+    """[n, m] -> [n, ceil(m / size), size], with False at the end."""
+    count = -(-values.shape[1] // size)
+    return np.pad(values, ((0, 0), (0, count * size - values.shape[1]))).reshape(len(values), count, size)
+
+
+def emulated_reads(
+    shapes: Sequence[EmulatorShape], pulse_cycles: int, layer: int, rows: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cycles of drives and conversions of a layer's reads, for `sim.estimates.timing.timing`."""
+    lines = driven_words(shapes[layer], rows)
+    fixed = read_cycles(shapes[layer], [])
+    settle = fixed.settle + np.maximum(lines, 1).sum(axis=1)
+    return np.maximum(settle, pulse_cycles), lines.sum(axis=1) + fixed.convert + 1
+
+
+def board_run(
+    chip: ProgrammedChip,
+    shapes: Sequence[EmulatorShape],
+    pixels: NDArray[np.uint8],
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Result, Timing]:
+    """Images uint8 [images, inputs], one after another, through the reference of a chip whose crossbars are emulated.
+
+    shapes : of every layer's emulator
+    progress : called with images done and images in all
+
+    Returns
+    -------
+    the result, with `cycles`, and its timing. Every 500 images begin anew, which is a few cycles off where one image is
+    stored while another runs.
+    """
+
+    def reads(layer: int, rows: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return emulated_reads(shapes, chip.parameters.pulse_cycles, layer, rows)
+
+    arrays = build_arrays(chip)
+    results: list[Result] = []
+    ends: list[NDArray[np.int64]] = []
+    before = 0
+    for start in range(0, len(pixels), _TOGETHER):
+        part = pixels[start : start + _TOGETHER]
+        ids = np.arange(start, start + len(part))
+        result = run_reference(chip, part, ids, trace="spikes", arrays=arrays)
+        found = timing(chip, part, result, reads)
+        results.append(replace(result, trace=None, cycles=found.cycles))
+        ends.append(found.results + before)
+        before = int(ends[-1][-1])
+        if progress is not None:
+            progress(start + len(part), len(pixels))
+    whole = Result.concatenate(results)
+    assert whole.cycles is not None
+    return whole, Timing(whole.cycles, np.concatenate(ends))

@@ -1,0 +1,55 @@
+"""A chip as a board has it: the unit for its FPGA, the cells for its emulators, and how fast it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.boards.board import Board
+from spikeloom.hw.boards.board_unit import BoardUnit
+from spikeloom.hw.boards.clocks import Clock
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sw.host.emulated_cells import EmulatedCells, check_emulated
+
+if TYPE_CHECKING:
+    from spikeloom.sw.config.board_section import BoardSection
+
+__all__ = ["board_cells", "board_unit"]
+
+
+def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock: Clock) -> BoardUnit:
+    """The unit of a chip on a board: accelerator, an emulator for every crossbar, serial port.
+
+    Parameters
+    ----------
+    chip : its structure counts, its levels, and with `section.gain` "fixed" its gains; weights do not
+    section : table [board]
+    board, clock : Board, and its Clock
+
+    Raises
+    ------
+    HostError : emulators do not have such devices
+    ValueError : the board has no serial port of this rate at this clock, or a number is out of range
+    """
+    check_emulated(chip)
+    return BoardUnit(
+        parameters=chip.parameters,
+        clock_Hz=round(clock.Hz),
+        clocks_per_bit=board.clocks_per_bit(clock, section.baud or None),
+        buffer_bytes=board.buffer_bytes,
+        rows_per_cycle=section.rows_per_cycle,
+        levels=chip.device.levels,
+        gains=tuple(layer.gain_shift for layer in chip.layers) if section.gain == "fixed" else None,
+    )
+
+
+def board_cells(chip: ProgrammedChip) -> EmulatedCells:
+    """The cells that a host loads: those with the chip's weights, or, where pulses program them, as they leave the fab.
+
+    Raises `HostError` where emulators cannot have such cells.
+    """
+    pulsed = chip.parameters.programmer and chip.programming.method == "write-verify"
+    return EmulatedCells.fresh(chip) if pulsed else EmulatedCells.programmed(chip)
