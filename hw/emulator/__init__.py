@@ -1,0 +1,1 @@
+"""A crossbar in plain logic and block RAM, behind the crossbar port: one chip's cells on an FPGA."""

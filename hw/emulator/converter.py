@@ -1,0 +1,141 @@
+"""ADCs of a crossbar emulator: exact column sums in, codes out."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from spikeloom.hw.emulator.shape import FRACTION_BITS, EmulatorShape
+
+__all__ = ["Converter", "converter_stages"]
+
+_DIVISOR = 255
+_DIGIT_BITS = 8
+
+
+def _folds(shape: EmulatorShape) -> list[tuple[int, int]]:
+    """Bounds of a sum of 8-bit rows after each fold, until 255 goes into it once at most."""
+    half = shape.largest_sum >> _lowest_bits(shape)
+    low, high = -half - 1, half
+    folds = []
+    while low < -_DIVISOR or high >= 2 * _DIVISOR:
+        low, high = low >> _DIGIT_BITS, (high >> _DIGIT_BITS) + _DIVISOR
+        folds.append((low, high))
+    return folds
+
+
+def _lowest_bits(shape: EmulatorShape) -> int:
+    """Bits below half a code, without the gain of a register."""
+    return FRACTION_BITS - 1 + (shape.gain or 0)
+
+
+def converter_stages(shape: EmulatorShape) -> int:
+    """Cycles from a sum to its code: rounding, a stage for a gain that is a register, and the division by 255."""
+    return 1 + (shape.gain is None) + (len(_folds(shape)) + 1 if shape.parameters.row_bits == 8 else 0)
+
+
+class Converter(wiring.Component):
+    """The ADCs of all lanes: code = clip(round_half_even(sum 2^-10 / S / 2^gain)), S = 1, or 255 for 8-bit rows.
+
+    Exact: no digit is lost before rounding, only whether anything is below half a code. With 1 bit, the sense amplifier
+    of `hw.params.readouts`, the same with codes -1 .. 1.
+
+    Division by 255 has no divider: since 256 h + l = 255 h + (h + l), a number is folded to h + l, and the h of all
+    folds add up to the quotient.
+
+    Parameters
+    ----------
+    shape : EmulatorShape
+
+    Members
+    -------
+    sums : In(lanes sums of sum_bits, signed)
+    gain : In(gain_bits), gain shift; only with a gain that is a register
+    codes : Out(lanes signed codes)
+    over : Out(lanes), the code was clipped
+
+    Cycles
+    ------
+    Codes are those of the sums `converter_stages(shape)` cycles before; sums may come in every cycle.
+    """
+
+    def __init__(self, *, shape: EmulatorShape) -> None:
+        self._shape = shape
+        p = shape.parameters
+        super().__init__(
+            {
+                "sums": In(data.ArrayLayout(signed(shape.sum_bits), p.lanes)),
+                **({"gain": In(p.gain_bits)} if shape.gain is None else {}),
+                "codes": Out(data.ArrayLayout(signed(p.code_bits), p.lanes)),
+                "over": Out(p.lanes),
+            }
+        )
+
+    @property
+    def shape(self) -> EmulatorShape:
+        """Structure, as it was given."""
+        return self._shape
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        for lane in range(self._shape.parameters.lanes):
+            halves, below = self._halves(m, self.sums[lane], lane)
+            code, over = self._rounded(m, halves, below, lane)
+            m.d.comb += [self.codes[lane].eq(code), self.over[lane].eq(over)]
+        return m
+
+    def _halves(self, m: Module, value: Value, lane: int) -> tuple[Value, Value]:
+        """Half codes, rounded down, and whether anything was below."""
+        shape = self._shape
+        low = _lowest_bits(shape)
+        below: Value = value[:low].any()
+        value = value[low:].as_signed() if len(value) > low else value[-1:].as_signed()
+        if shape.gain is None:
+            most = (1 << len(self.gain)) - 1
+            lost = Signal(name=f"lost_{lane}", reset_less=True)
+            shifted = Signal(signed(len(value)), name=f"shifted_{lane}", reset_less=True)
+            out = Cat((self.gain > bit) & value[min(bit, len(value) - 1)] for bit in range(most))
+            m.d.sync += [shifted.eq(value >> self.gain), lost.eq(below | out.any())]
+            value, below = shifted, lost
+        if shape.parameters.row_bits == 8:
+            value, below = self._divided(m, value, below, lane)
+        return value, below
+
+    def _divided(self, m: Module, value: Value, below: Value, lane: int) -> tuple[Value, Value]:
+        """A 255th, rounded down, and whether anything was below."""
+        total: Value = Const(0, signed(1))
+        for fold, (least, most) in enumerate(_folds(self._shape)):
+            high = value[_DIGIT_BITS:].as_signed()
+            folded = Signal(range(least, most + 1), name=f"folded_{fold}_{lane}", reset_less=True)
+            kept = Signal((total + high).shape(), name=f"quotient_{fold}_{lane}", reset_less=True)
+            lost = Signal(name=f"below_{fold}_{lane}", reset_less=True)
+            m.d.sync += [folded.eq(high + value[:_DIGIT_BITS]), kept.eq(total + high), lost.eq(below)]
+            value, total, below = folded, kept, lost
+        whole = Signal(signed(len(total) + 1), name=f"whole_{lane}", reset_less=True)
+        lost = Signal(name=f"rest_{lane}", reset_less=True)
+        one = value >= _DIVISOR
+        m.d.sync += [
+            whole.eq(total + Mux(value < 0, Const(-1, signed(2)), one)),
+            lost.eq(below | ((value != 0) & (value != _DIVISOR))),
+        ]
+        return whole, lost
+
+    def _rounded(self, m: Module, halves: Value, below: Value, lane: int) -> tuple[Value, Value]:
+        """The code and whether it was clipped, of half codes and whether anything is below."""
+        p = self._shape.parameters
+        whole = halves[1:].as_signed() if len(halves) > 1 else halves
+        rounded = Signal(signed(len(whole) + 1), name=f"rounded_{lane}", reset_less=True)
+        m.d.sync += rounded.eq(whole + (halves[0] & (below | whole[0])))
+        if len(rounded) <= p.code_bits and p.adc_bits > 1:
+            return rounded, Const(0, 1)
+        negative = rounded[-1]
+        if p.adc_bits == 1:
+            over = (rounded > 1) | (rounded < -1)
+            return Mux(over, Mux(negative, Const(-1, signed(2)), Const(1, signed(2))), rounded), over
+        top = rounded[p.code_bits - 1 :]
+        over = Signal(name=f"over_{lane}")
+        m.d.comb += over.eq(top.any() & ~top.all())
+        limit = Cat((~negative).replicate(p.code_bits - 1), negative)
+        return Mux(over, limit, rounded[: p.code_bits]).as_signed(), over

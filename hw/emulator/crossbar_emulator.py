@@ -1,0 +1,115 @@
+"""A crossbar in plain logic and block RAM."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, flipped
+
+from spikeloom.hw.emulator.cell_memory import CellMemory
+from spikeloom.hw.emulator.column_sums import ColumnSums
+from spikeloom.hw.emulator.emulator_registers import EmulatorRegisters
+from spikeloom.hw.emulator.row_list import RowList
+from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
+from spikeloom.hw.interfaces.emulator_port import EmulatorBusSignature
+from spikeloom.hw.params.parameters import LayerParameters
+
+__all__ = ["CrossbarEmulator"]
+
+
+class CrossbarEmulator(wiring.Component):
+    """A macro behind the crossbar port, the same as `sim.crossbar` to the bit, read noise apart.
+
+    Parameters
+    ----------
+    parameters : LayerParameters of the layer
+    rows_per_cycle, levels, weight_bits, gain : of `EmulatorShape`
+
+    Members
+    -------
+    crossbar : In(CrossbarSignature), the macro's side
+    reset : In(1), forgets a read, a conversion and an operation that are going on; the cells stay, and the gain
+    load : In(EmulatorBusSignature), the address map (`hw.emulator.cell_words`)
+
+    Cells are loaded while nothing is read; a conversion meanwhile gives other codes, and nothing worse.
+
+    Cycles
+    ------
+    See `RowList`, `ColumnSums` and `CellPulses`; `hw.emulator.cycles` computes them.
+    """
+
+    def __init__(
+        self,
+        *,
+        parameters: LayerParameters,
+        rows_per_cycle: int = 1,
+        levels: int = 16,
+        weight_bits: int | None = None,
+        gain: int | None = None,
+    ) -> None:
+        self._shape = EmulatorShape(
+            parameters=parameters, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain
+        )
+        super().__init__(
+            {
+                "crossbar": In(CrossbarSignature(parameters)),
+                "reset": In(1),
+                "load": In(EmulatorBusSignature()),
+            }
+        )
+
+    @property
+    def shape(self) -> EmulatorShape:
+        """Structure."""
+        return self._shape
+
+    def elaborate(self, platform: object) -> Module:
+        """The circuit."""
+        m = Module()
+        shape, port = self._shape, self.crossbar
+        m.submodules.row_list = rows = RowList(shape=shape)
+        m.submodules.column_sums = columns = ColumnSums(shape=shape)
+        m.submodules.registers = registers = EmulatorRegisters(shape=shape)
+        m.submodules.cells = cells = CellMemory(depth=shape.depth, cells=shape.cells, bits=shape.cell_bits)
+        wiring.connect(m, flipped(self.load), registers.bus)
+        m.d.comb += [
+            rows.rows.eq(port.rows),
+            rows.drive.eq(port.drive),
+            rows.clear.eq(self.reset),
+            port.sampled.eq(rows.sampled),
+            rows.address.eq(columns.entry_address),
+            columns.column.eq(port.column),
+            columns.convert.eq(port.convert),
+            Value.cast(port.codes).eq(Value.cast(columns.codes)),
+            port.over.eq(columns.over),
+            port.done.eq(columns.done),
+            columns.begins.eq(rows.begins),
+            columns.clear.eq(self.reset),
+            columns.count.eq(rows.count),
+            columns.entry.eq(rows.entry),
+            cells.address.eq(columns.address),
+            columns.cells.eq(cells.data),
+        ]
+        if shape.gain is None:
+            m.d.comb += columns.gain.eq(registers.gain)
+        self._load(m, registers, cells)
+        return m
+
+    def _load(self, m: Module, registers: EmulatorRegisters, cells: CellMemory) -> None:
+        """Write the cells of a host's word in the cycle after it was asked for."""
+        shape = self._shape
+        bits = shape.cell_bits
+        enables, address = Signal(shape.load_words), Signal.like(cells.write_address, name="address")
+        data = Signal(32, reset_less=True)
+        m.d.sync += [
+            data.eq(self.load.data),
+            address.eq(registers.pointer),
+            *(enables[n].eq(registers.store & (registers.place == n)) for n in range(shape.load_words)),
+        ]
+        numbers = [data[16 * n : 16 * n + bits] if shape.load_cells > 1 else data[:bits] for n in range(shape.load_cells)]
+        m.d.comb += [
+            cells.write_address.eq(address),
+            cells.write_cells.eq(Cat(enables[n // shape.load_cells] for n in range(shape.cells))),
+            cells.write_data.eq(Cat(numbers[n % shape.load_cells] for n in range(shape.cells))),
+        ]

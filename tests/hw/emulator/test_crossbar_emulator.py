@@ -1,0 +1,100 @@
+"""The emulator against plain integers and the reference's arrays: codes, flags and cycles."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spikeloom.hw.emulator.cell_words import emulator_words
+from spikeloom.hw.emulator.crossbar_emulator import CrossbarEmulator
+from spikeloom.hw.emulator.cycles import row_cycles
+from spikeloom.hw.params.parameters import LayerParameters
+from tests.benches.emulator_bench import load_cells, read
+from tests.benches.stream_bench import simulate
+
+
+def integer_codes(
+    p: LayerParameters, w: np.ndarray, rows: np.ndarray, gain: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and flags [row tiles, outputs] in whole numbers, by the formula of `sim.crossbar.adc`."""
+    scale = (255 if p.row_bits == 8 else 1) << 10 + gain
+    codes, over = np.zeros((p.row_tiles, p.outputs), int), np.zeros((p.row_tiles, p.outputs), bool)
+    for tile in range(p.row_tiles):
+        part = slice(tile * p.tile_rows, (tile + 1) * p.tile_rows)
+        for column, total in enumerate((rows[part, None].astype(object) * w[part].astype(object)).sum(axis=0)):
+            rounded, rest = divmod(int(total), scale)
+            rounded += 2 * rest > scale or (2 * rest == scale and rounded % 2)
+            codes[tile, column] = min(max(rounded, p.code_min), p.code_max)
+            over[tile, column] = codes[tile, column] != rounded
+    return codes, over
+
+
+def random_rows(p: LayerParameters, rng: random.Random) -> np.ndarray:
+    density = rng.choice([0.05, 0.3, 1.0])
+    rows = np.array([rng.randrange(1, 1 << p.row_bits) * (rng.random() < density) for _ in range(p.inputs)])
+    for tile in range(p.row_tiles):
+        if rng.random() < 0.2:
+            rows[tile * p.tile_rows : (tile + 1) * p.tile_rows] = 0
+    return rows
+
+
+def random_weights(p: LayerParameters, bits: int, rng: np.random.Generator) -> np.ndarray:
+    """W; some multiples of half a code, so that ties occur, and some at the ends of the range."""
+    top = 1 << bits - 1
+    w = rng.integers(-top, top, (p.inputs, p.outputs))
+    rough = np.clip(w // 512 * 512, -top, top - 1)
+    ends = np.where(w < 0, -top, top - 1)
+    kind = rng.integers(0, 4, w.shape)
+    return np.where(kind == 0, w, np.where(kind == 1, ends, rough))
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> dict:
+    inputs = draw(st.integers(1, 40))
+    outputs = draw(st.integers(1, 9))
+    max_gain = draw(st.integers(0, 9))
+    gain = draw(st.integers(0, max_gain))
+    layer = LayerParameters(
+        inputs=inputs,
+        outputs=outputs,
+        lanes=draw(st.integers(1, outputs)),
+        tile_rows=draw(st.one_of(st.integers(1, 45), st.sampled_from([8, 16, 32]))),
+        row_bits=draw(st.sampled_from([1, 8])),
+        adc_bits=draw(st.integers(1, 16)),
+        max_gain_shift=max_gain,
+        programmer=False,
+    )
+    return {
+        "parameters": layer,
+        "rows_per_cycle": draw(st.sampled_from([1, 2, 4, 8])),
+        "weight_bits": draw(st.integers(2, 20)),
+        "fixed": draw(st.booleans()),
+        "gain": gain,
+        "seed": draw(st.integers(0, 1 << 30)),
+    }
+
+
+@given(shapes())
+@settings(max_examples=25, deadline=None)
+def test_codes_are_those_of_whole_numbers(case: dict) -> None:
+    gain, seed = case.pop("gain"), case.pop("seed")
+    p = case["parameters"]
+    dut = CrossbarEmulator(gain=gain if case.pop("fixed") else None, **case)
+    w = random_weights(p, case["weight_bits"], np.random.default_rng(seed))
+    rng = random.Random(seed)
+
+    async def bench(ctx):
+        await load_cells(ctx, dut, emulator_words(dut.shape, w), gain)
+        for stall in (0.0, 0.5, 0.0):
+            rows = random_rows(p, rng)
+            codes, over, cycles = await read(ctx, dut, rows, rng, stall)
+            wanted, flags = integer_codes(p, w, rows, gain)
+            np.testing.assert_array_equal(codes, wanted)
+            np.testing.assert_array_equal(over, flags)
+            assert cycles == row_cycles(dut.shape, rows)
+
+    simulate(dut, bench)
