@@ -6,6 +6,7 @@ physics in `sim.devices`, and finds each when it is first asked for.
 
 CELL_KINDS = {
     "linear": ("spikeloom.sim.devices.linear", "Linear"),
+    "emulated": ("spikeloom.sim.devices.emulated", "Emulated"),
     "tantalum": ("spikeloom.sim.devices.tantalum.kind", "Tantalum"),
 }
 """Module and class of each, by its name in [device] cell."""

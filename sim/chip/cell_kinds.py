@@ -44,6 +44,7 @@ class CellKind:
     meaning : for the manual, a clause
     needs : what other options must be, for the manual, a clause; `problems` checks it
     unused : options of [device] that do nothing with these cells and keep their defaults, and why, a clause
+    unused_pulsed : likewise where pulses program the cells, with [programming] method "write-verify"
     parameters : options of its own, for kinds that are registered from outside
     drifts : whether reads move the cells
     driven : whether a write driver chooses the voltage of every pulse
@@ -53,6 +54,7 @@ class CellKind:
     meaning: ClassVar[str]
     needs: ClassVar[str] = ""
     unused: ClassVar[tuple[tuple[tuple[str, ...], str], ...]] = ()
+    unused_pulsed: ClassVar[tuple[tuple[tuple[str, ...], str], ...]] = ()
     parameters: ClassVar[type[Parameters] | None] = None
     drifts: ClassVar[bool] = False
     driven: ClassVar[bool] = False
@@ -94,6 +96,12 @@ class CellKind:
         """
         return None
 
+    def grid(self, device: DeviceOptions) -> Any:
+        """For cells that hold whole numbers, and that pulses move by whole numbers, which they are
+        (`sim.devices.integer_cells.CellGrid`). None for cells of any conductance.
+        """
+        return None
+
     def half_selected_S(
         self, device: DeviceOptions, levels_S: NDArray[np.float64], pulse_s: float
     ) -> tuple[NDArray[np.float64], ...] | None:
@@ -104,12 +112,15 @@ class CellKind:
 
 
 _MEANING = Attribute("meaning", lambda value: isinstance(value, str), "a clause for the manual, a text")
-_UNUSED = Attribute(
-    "unused",
-    lambda value: is_tuple_of(value, _is_unused),
-    'a tuple of pairs (names of options, why), such as ((("pulse_up",), "which has no steps"),)',
+_UNUSED = tuple(
+    Attribute(
+        name,
+        lambda value: is_tuple_of(value, _is_unused),
+        'a tuple of pairs (names of options, why), such as ((("pulse_up",), "which has no steps"),)',
+    )
+    for name in ("unused", "unused_pulsed")
 )
-_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING, _UNUSED))
+_REGISTRATION = Registration("cell kind", CellKind, objects=True, attributes=(NAME, _MEANING, *_UNUSED))
 
 
 def _is_unused(value: Any) -> bool:
@@ -181,7 +192,9 @@ class _Cells:
         if kind.parameters is not None:
             add_parameters(kind.parameters, {*DeviceOptions.model_fields, *dir(DeviceOptions), *OF_THE_KIND})
         known = DeviceOptions.all_fields()
-        unknown = next((name for names, _ in kind.unused for name in names if name not in known), None)
+        unknown = next(
+            (name for names, _ in (*kind.unused, *kind.unused_pulsed) for name in names if name not in known), None
+        )
         if unknown is not None:
             if kind.parameters is not None:
                 remove_parameters(kind.parameters)

@@ -47,7 +47,7 @@ class DeviceOptions(Table):
         Sigma,
         Field(
             description="device-to-device variation, relative, fixed: of a cell's conductance; with method "
-            "'write-verify' of its steps (linear cell) or its speed (tantalum cell)"
+            "'write-verify' of its steps (linear and emulated cells) or its speed (tantalum cell)"
         ),
     ] = 0.0
     program_sigma: Annotated[
@@ -89,8 +89,8 @@ class DeviceOptions(Table):
         Positive,
         PROGRAM_VOLTAGE,
         Field(
-            description="voltage of a programming pulse, volts; for the energy of linear cells, and the highest "
-            "voltage of the write driver for tantalum cells"
+            description="voltage of a programming pulse, volts; for the energy of linear and emulated cells, and the "
+            "highest voltage of the write driver for tantalum cells"
         ),
     ] = 1.0
     cell: str = "linear"

@@ -148,6 +148,7 @@ class ProgrammedChip:
             raise SpikeLoomError(
                 "Refreshing (refresh_every) is not supported yet with programming method 'write-verify'"
             )
+        self._check_pulsed()
         if p.layers[0].row_bits < self.coding.row_bits:
             raise SpikeLoomError(
                 f"{self.coding.name.capitalize()} input needs a first layer with row_bits {self.coding.row_bits}, not "
@@ -168,6 +169,20 @@ class ProgrammedChip:
         ):
             if not low <= value <= high:
                 raise SpikeLoomError(f"Programmed chip: {name} must be in {low} .. {high}, not {value!r}")
+
+    def _check_pulsed(self) -> None:
+        """Options that cells which pulses program do not have (`sim.chip.cell_kinds.CellKind.unused_pulsed`)."""
+        if self.programming.method != "write-verify":
+            return
+        fields = self.device.all_fields()
+        for names, because in self.device.kind.unused_pulsed:
+            for name in names:
+                value, default = getattr(self.device, name), fields[name].default
+                if value != default:
+                    raise SpikeLoomError(
+                        f"{name} must be {default!r} with cell {self.device.cell!r} and programming method "
+                        f"'write-verify', {because}, not {value!r}; leave it out, or set method 'direct'"
+                    )
 
     @property
     def pulse_s(self) -> float:

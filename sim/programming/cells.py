@@ -9,14 +9,16 @@ A cell has a conductance G that an up pulse raises and a down pulse lowers; noth
 
 with amplitude a in levels (a whole number of eighths). A driven cell gets the voltage that its write driver has for
 the code of its last verify read and the step asked for, and D P is a factor on the pulse's time
-(`sim.devices.tantalum.write_driver`). Stuck cells answer reads and never move. The k-th pulse or read of a cell's life
+(`sim.devices.tantalum.write_driver`). Cells on a grid hold whole numbers, and pulses move them by whole numbers
+(`sim.devices.integer_cells`). Stuck cells answer reads and never move. The k-th pulse or read of a cell's life
 has its own draw, so a cell's history does not depend on what its neighbours do, nor on the order in which cells are
 programmed. Sources and ranges: docs/devices.md, docs/tantalum-oxide.md.
 
 The compiled functions work on one cell of a layer's arrays. The macro of the co-simulation calls `operate_tiles` once
 per operation, whole layers are programmed by `program_rows`, and both go through `_pulse` and `_verify`: the same bits.
 A cell kind (`sim.chip.cell_kinds.CellKind`) has a write driver, whose tables say where pulses of each voltage take its
-cells, or none, and its cells go by `_moved`: kinds decide outside of these functions.
+cells, or a grid of numbers that they hold, or neither, and its cells go by `_moved`: kinds decide outside of these
+functions, which are compiled for each of the three.
 """
 
 from __future__ import annotations
@@ -36,8 +38,9 @@ from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
+from spikeloom.sim.devices.integer_cells import CellGrid, code_of, factor_of, pulse_on_grid
 from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
-from spikeloom.sim.programming.cell_records import CellArrays, Operation, WriteRule, Written
+from spikeloom.sim.programming.cell_records import CellArrays, CellConstants, Operation, WriteRule, Written
 
 __all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
@@ -47,30 +50,6 @@ _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
 _CODES = float(CODES_PER_LEVEL)
 _LOAD = 2.0**CURRENT_BITS
 _MASK = np.uint64(0xFFFFFFFF)
-
-
-class CellConstants(NamedTuple):
-    """What all cells of a layer have in common, as the compiled functions take it.
-
-    g_min, g_max, step : conductances of level 0 and of the top level, and of a level, siemens
-    up, down, soft_bounds : of linear cells, see above
-    device_sigma, pulse_sigma, read_sigma, stuck_share : the effects; 0 switches one off
-    keys : uint64 [purposes, 2], keys of the random draws
-    table : float32 [65536], normal quantiles
-    """
-
-    g_min: float
-    g_max: float
-    step: float
-    up: float
-    down: float
-    soft_bounds: float
-    device_sigma: float
-    pulse_sigma: float
-    read_sigma: float
-    stuck_share: float
-    keys: NDArray[np.uint64]
-    table: NDArray[np.float32]
 
 
 class _Cell(NamedTuple):
@@ -153,14 +132,18 @@ def _pulse(
     k: int,
     device: CellConstants,
     driver: WriteDriver | None,
+    grid: CellGrid | None,
 ) -> tuple[float, np.int64]:
     """The conductance after the k-th pulse of a cell whose last verify read gave `code`, and the pulse's load."""
     row, column, side, stuck, spread = cell
+    if grid is not None:  # which of the three, is known when this is compiled
+        load = _load(g, device)
+        return (g if stuck else pulse_on_grid(g, up, amplitude, factor_of(spread), grid)), load
     factor = 0.0 if stuck else spread
     if device.pulse_sigma > 0.0 and not stuck:
         normal = _normal(row, column, side, k, device.keys, _PULSE, device.table)
         factor *= max(0.0, 1.0 + device.pulse_sigma * normal)
-    if driver is None:  # known when this is compiled: once for cells with a driver, once for cells without
+    if driver is None:
         load = _load(g, device)
         return (g if stuck else _moved(g, up, amplitude, factor, device)), load
     driven: tuple[float, np.int64] = pulsed(g, code, up, amplitude, factor, driver)
@@ -168,8 +151,10 @@ def _pulse(
 
 
 @kernel()
-def _verify(g: float, cell: _Cell, k: int, device: CellConstants) -> np.int64:
+def _verify(g: float, cell: _Cell, k: int, device: CellConstants, grid: CellGrid | None) -> np.int64:
     """Code of the k-th verify read of a cell, 0 .. MAX_VERIFY_CODE."""
+    if grid is not None:
+        return code_of(g, grid)  # type: ignore[no-any-return]
     if device.read_sigma > 0.0:
         normal = _normal(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
         g = g * (1.0 + device.read_sigma * normal)
@@ -181,13 +166,14 @@ def operate_tiles(
     operation: Operation,
     constants: CellConstants,
     driver: WriteDriver | None,
+    grid: CellGrid | None,
     cells: CellArrays,
     codes: NDArray[np.int64],
 ) -> None:
     """One operation of the programming port: the cell at `row` of each row tile of `tiles`, in place.
 
     operation, constants, cells : an `Operation`, a `CellConstants`, a `CellArrays`
-    driver : a `WriteDriver`, or None
+    driver, grid : a `WriteDriver`, a `CellGrid`, or None
     codes : int64 [row tiles], written, 0 where not read
     """
     pulse, row, column, side, tile_rows, tiles, up, amplitudes = operation
@@ -202,14 +188,14 @@ def operate_tiles(
         if pulse:
             cell, k = _cell_at(j, column, side, device), pulses[side, j, column]
             g_S[side, j, column], booked = _pulse(
-                g, seen[side, j, column], up[tile], amplitudes[tile], cell, k, device, driver
+                g, seen[side, j, column], up[tile], amplitudes[tile], cell, k, device, driver, grid
             )
             load[side, j, column] += booked
             pulses[side, j, column] += 1
         else:
             read_load[side, j, column] += _load(g, device)
             cell = _Cell(j, column, side, False, 1.0)  # reads are not changed by what pulses do
-            codes[tile] = _verify(g, cell, reads[side, j, column], device)
+            codes[tile] = _verify(g, cell, reads[side, j, column], device, grid)
             seen[side, j, column] = codes[tile]
             reads[side, j, column] += 1
 
@@ -223,6 +209,7 @@ def program_rows(
     rule: WriteRule,
     constants: CellConstants,
     driver: WriteDriver | None,
+    grid: CellGrid | None,
     cells: CellArrays,
     written: Written,
 ) -> None:
@@ -230,7 +217,7 @@ def program_rows(
 
     targets : uint16; mask : bool; all arrays are [2, inputs, outputs]
     rule, constants, cells, written : a `WriteRule`, a `CellConstants`, a `CellArrays`, a `Written`
-    driver : a `WriteDriver`, or None
+    driver, grid : a `WriteDriver`, a `CellGrid`, or None
     """
     tolerance, tries, smallest, largest = rule
     device = CellConstants(*constants)
@@ -247,14 +234,14 @@ def program_rows(
                 count = 0
                 while True:
                     read_load[side, j, column] += _load(g, device)
-                    code = _verify(g, cell, reads[side, j, column], device)
+                    code = _verify(g, cell, reads[side, j, column], device, grid)
                     reads[side, j, column] += 1
                     distance = abs(code - target)
                     if distance <= tolerance or count == tries:
                         break
                     amplitude = min(max(distance, smallest), largest)
                     k = pulses[side, j, column]
-                    g, booked = _pulse(g, code, code < target, amplitude, cell, k, device, driver)
+                    g, booked = _pulse(g, code, code < target, amplitude, cell, k, device, driver, grid)
                     load[side, j, column] += booked
                     pulses[side, j, column] += 1
                     count += 1
@@ -263,6 +250,17 @@ def program_rows(
                 codes[side, j, column] = code
                 given[side, j, column] = count
                 failed[side, j, column] = distance > tolerance
+
+
+@kernel()
+def _fill_factors(constants: CellConstants, factors: NDArray[np.uint8]) -> None:
+    """D of cells on a grid, uint8 [2, inputs, outputs], 0 for stuck ones."""
+    device = CellConstants(*constants)
+    for side in range(2):
+        for j in range(factors.shape[1]):
+            for column in range(factors.shape[2]):
+                cell = _cell_at(j, column, side, device)
+                factors[side, j, column] = 0 if cell.stuck else factor_of(cell.spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,6 +350,18 @@ class CellModel:
         driver: WriteDriver | None = self.device.kind.write_driver(self.device, self.pulse_s)
         return driver
 
+    @property
+    def grid(self) -> CellGrid | None:
+        """The numbers that cells can hold; None for cells of any conductance."""
+        grid: CellGrid | None = self.device.kind.grid(self.device)
+        return grid
+
+    def factors(self) -> NDArray[np.uint8]:
+        """D of every cell on a grid, uint8 [2, inputs, outputs]; 0 for stuck ones."""
+        factors = np.empty((2, self.inputs, self.outputs), np.uint8)
+        _fill_factors(self.constants, factors)
+        return factors
+
     def fresh(self) -> CellState:
         """Cells as they leave the fab: at G_min, those stuck on at G_max, without pulses or reads."""
         device = self.device
@@ -372,7 +382,7 @@ class CellModel:
         """
         codes = np.empty(len(tiles), np.int64)
         operation = Operation(pulse, row, column, side, tile_rows, tiles, up, amplitudes)
-        operate_tiles(tuple(operation), self.constants, self.driver, tuple(state.arrays), codes)
+        operate_tiles(tuple(operation), self.constants, self.driver, self.grid, tuple(state.arrays), codes)
         return codes
 
     def pulse(self, state: CellState, side: int, row: int, column: int, up: bool, amplitude: int) -> None:

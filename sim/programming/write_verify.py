@@ -161,11 +161,11 @@ def program_cells(
     outcome = Outcome(np.zeros(shape, np.uint16), np.zeros(shape, np.uint8), np.zeros(shape, np.bool_))
     written = tuple(Written(outcome.codes, outcome.pulses, outcome.failed))
     rule = tuple(WriteRule(programming.tolerance_code, programming.tries, *programming.amplitude_codes))
-    driver, cells = model.driver, tuple(after.arrays)
+    driver, grid, cells = model.driver, model.grid, tuple(after.arrays)
 
     def rows(start: int) -> None:
         stop = min(start + _ROWS, model.inputs)
-        program_rows(start, stop, targets, chosen, rule, model.constants, driver, cells, written)
+        program_rows(start, stop, targets, chosen, rule, model.constants, driver, grid, cells, written)
 
     for _ in in_order(rows, range(0, model.inputs, _ROWS), processors()):
         pass

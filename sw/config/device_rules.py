@@ -80,6 +80,9 @@ def unused_with(kinds: Iterable[CellKind]) -> Iterator[Unused]:
     for kind in kinds:
         for fields, because in kind.unused:
             yield Unused(tuple(f"device.{name}" for name in fields), (Choice("device.cell", (kind.name,)),), because)
+        for fields, because in kind.unused_pulsed:
+            choices = (Choice("device.cell", (kind.name,)), VERIFY)
+            yield Unused(tuple(f"device.{name}" for name in fields), choices, because)
 
 
 def _unused_without(kinds: Iterable[CellKind]) -> Iterator[Unused]:

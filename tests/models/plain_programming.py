@@ -33,6 +33,12 @@ class PlainCells:
         self.on = {c for c in cells if place[c] < device.stuck_on}
         self.off = {c for c in cells if place[c] < device.stuck_on + device.stuck_off} - self.on
         self.g = {c: device.g_max_S if c in self.on else device.g_min_S for c in cells}
+        self.numbers = None  # of emulated cells: G and D, integers, from which the conductances follow
+        if device.cell == "emulated":
+            self.top = (2**device.bits - 1) * 1024
+            self.numbers = {c: self.top if c in self.on else 0 for c in cells}
+            moved = {c: min(max(round(128 * self.spread[c]), 0), 255) for c in cells}
+            self.factors = {c: 0 if c in self.on | self.off else moved[c] for c in cells}
         self.pulses, self.reads = dict.fromkeys(cells, 0), dict.fromkeys(cells, 0)
         self.load, self.read_load = dict.fromkeys(cells, 0), dict.fromkeys(cells, 0)
         self.seen = dict.fromkeys(cells, 0)
@@ -61,6 +67,15 @@ class PlainCells:
 
     def pulse(self, cell: Cell, up: bool, amplitude: int) -> None:
         d, g = self.device, self.g[cell]
+        if self.numbers is not None:
+            self.load[cell] += round(g / d.step_S * 1024)
+            self.pulses[cell] += 1
+            change = amplitude * self.factors[cell]
+            number = self.numbers[cell] + (change if up else -change)
+            self.numbers[cell] = min(max(number, 0), self.top)
+            if self.factors[cell]:
+                self.g[cell] = d.g_min_S + self.numbers[cell] * (d.step_S / 1024)
+            return
         stuck, noise = cell in self.on | self.off, 1.0
         if d.pulse_sigma > 0 and not stuck:
             noise = max(0.0, 1.0 + d.pulse_sigma * self.normal(Purpose.PULSE, cell, self.pulses[cell]))
@@ -84,6 +99,10 @@ class PlainCells:
     def verify(self, cell: Cell) -> int:
         d, g = self.device, self.g[cell]
         self.read_load[cell] += round(g / d.step_S * 1024)
+        if self.numbers is not None:
+            self.reads[cell] += 1
+            self.seen[cell] = min(self.numbers[cell] + 64 >> 7, 1023)
+            return self.seen[cell]
         if d.read_sigma > 0:
             g *= 1.0 + d.read_sigma * self.normal(Purpose.VERIFY, cell, self.reads[cell])
         self.reads[cell] += 1

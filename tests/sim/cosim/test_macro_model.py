@@ -18,6 +18,7 @@ from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.ir_drop import IrDrop
 from spikeloom.sim.programming.write_verify import program_chip
 from tests.fixtures.drifting import DRIFT
+from tests.fixtures.emulated import EMULATED
 from tests.fixtures.networks import random_chip
 from tests.models.plain_programming import LockstepProgrammer, Operate
 
@@ -105,7 +106,7 @@ def test_undefined_rows_are_refused() -> None:
         programmed_models(chip)[0].answer("01X101", 0, 1, 0)
 
 
-@pytest.mark.parametrize("change", [{}, DRIFT], ids=["linear", "tantalum"])
+@pytest.mark.parametrize("change", [{}, DRIFT, EMULATED], ids=["linear", "tantalum", "emulated"])
 def test_programming_operation_by_operation_is_programming_at_once(change: dict[str, Any]) -> None:
     """Two layers, over the port, with the models pickled in between, against `program_chip` and its arrays."""
     programmed = verified_chip(3, sizes=[13, 11, 4], lanes=3, tile_rows=5, device=DEVICE.model_copy(update=change))

@@ -19,6 +19,7 @@ from spikeloom.sim.chip.cell_kinds import CELLS, CellKind, register_cell
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.crossbar.array_limits import half_selected_levels
+from spikeloom.sim.devices.emulated import Emulated
 from spikeloom.sim.devices.linear import Linear
 from spikeloom.sim.devices.tantalum.kind import Tantalum
 from spikeloom.sw.analysis.waterfall import waterfall
@@ -95,13 +96,13 @@ def test_verilog_and_report_have_them(registered: ModuleType, tmp_path: Path) ->
 def test_the_kind_is_one_like_any_other(registered: ModuleType) -> None:
     assert spikeloom.Config.load({"device": FADING}).device.drifts
     page = configuration_page()
-    assert '`"linear"`, `"tantalum"`, `"fading"`' in page and "fading: cells that fade with reads" in page
+    assert '`"linear"`, `"emulated"`, `"tantalum"`, `"fading"`' in page and "fading: cells that fade with reads" in page
     assert "| `fading_reads` | `1e+06` | number > 0 |" in page
     assert '`lifetime.measure = true` needs `device.cell = "tantalum"` or `"fading"`' in " ".join(page.split())
     for values, said in [
         (
             {"device": {"cell": "fadin"}},
-            "'linear', 'tantalum' or 'fading', not 'fadin'; did you mean 'fading'?",
+            "'linear', 'emulated', 'tantalum' or 'fading', not 'fadin'; did you mean 'fading'?",
         ),
         ({"device": {"fading_reads": 3.0}}, "[device] fading_reads must be 1000000.0 with cell 'linear', whose cells"),
         (
@@ -119,7 +120,7 @@ def test_without_the_kind_its_name_is_an_error(cells: ModuleType, tmp_path: Path
     cells.register()
     compiled(FADING).save(tmp_path / "chip.loom")
     CELLS.unregister("fading")
-    said = r"\[device\] cell must be 'linear' or 'tantalum', not 'fading'"
+    said = r"\[device\] cell must be 'linear', 'emulated' or 'tantalum', not 'fading'"
     with pytest.raises(ConfigError, match=said):
         spikeloom.Config.load({"device": {"cell": "fading"}})
     missing = (
@@ -181,7 +182,7 @@ def test_what_cannot_be_registered(registered: ModuleType) -> None:
     ]:
         with pytest.raises(ValueError, match=said):
             register_cell(kind)
-    assert [kind.name for kind in CELLS] == ["linear", "tantalum", "fading"]
+    assert [kind.name for kind in CELLS] == ["linear", "emulated", "tantalum", "fading"]
 
 
 def test_results_that_a_run_keeps_depend_on_the_kind(registered: ModuleType) -> None:
@@ -196,9 +197,10 @@ def test_results_that_a_run_keeps_depend_on_the_kind(registered: ModuleType) -> 
 
 
 def test_built_in_kinds_are_found_by_their_names() -> None:
-    assert [type(kind) for kind in CELLS.built_in()] == [Linear, Tantalum]
+    assert [type(kind) for kind in CELLS.built_in()] == [Linear, Emulated, Tantalum]
     assert all(CELLS[kind.name] is kind for kind in CELLS)
-    assert {name for kind in CELLS for fields, _ in kind.unused for name in fields} <= set(Device.model_fields)
+    unused = (pair for kind in CELLS for pair in (*kind.unused, *kind.unused_pulsed))
+    assert {name for fields, _ in unused for name in fields} <= set(Device.model_fields)
 
 
 def test_an_installed_package_registers_by_its_entry_point(tmp_path: Path) -> None:

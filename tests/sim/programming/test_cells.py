@@ -64,8 +64,19 @@ OXIDES = st.builds(
 )
 
 
-@settings(max_examples=80, deadline=None)
-@given(device=DEVICES | OXIDES, seed=st.integers(0, 2**32 - 1), layer=st.integers(0, 3), data=st.data())
+EMULATED = st.builds(
+    Device,
+    cell=st.just("emulated"),
+    bits=st.integers(1, 6),
+    g_min_S=st.sampled_from([1e-6, 3.3e-7, 9.999e-6]),
+    device_sigma=st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    stuck_on=st.sampled_from([0.0, 0.1]),
+    stuck_off=st.sampled_from([0.0, 0.2]),
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(device=DEVICES | OXIDES | EMULATED, seed=st.integers(0, 2**32 - 1), layer=st.integers(0, 3), data=st.data())
 def test_the_plain_twin_gives_the_same_bits(device: Device, seed: int, layer: int, data: st.DataObject) -> None:
     """Any operations in any order: conductances, counts, loads and codes; no draw is used twice."""
     inputs, outputs = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 18))

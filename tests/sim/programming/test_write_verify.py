@@ -21,6 +21,7 @@ from spikeloom.sim.devices.ir_drop import IrDrop
 from spikeloom.sim.programming.cells import CellModel, CellState
 from spikeloom.sim.programming.passes import compensate, second_pass, starts_mask, targets_of
 from spikeloom.sim.programming.write_verify import model_of, program_cells, program_chip, program_layer
+from tests.fixtures.emulated import EMULATED
 from tests.fixtures.networks import random_chip
 from tests.models.plain_programming import LockstepProgrammer, PlainCells
 
@@ -40,7 +41,8 @@ KINDS = st.fixed_dictionaries(
 ) | st.fixed_dictionaries(
     {"cell": st.just("tantalum"), "g_min_S": st.sampled_from([1e-4, 3e-3]), "g_max_S": st.sampled_from([0.01, 0.025])}
 )
-"""Linear cells, and tantalum-oxide cells."""
+KINDS |= st.just(EMULATED)
+"""Linear cells, tantalum-oxide cells, and emulated cells."""
 
 
 def chip_of(seed: int, **overrides) -> ProgrammedChip:
@@ -89,15 +91,15 @@ def test_a_layer_at_once_is_the_programmer_cell_by_cell(
     seed: int, programming: Programming, data: st.DataObject
 ) -> None:
     """Conductances, counts, codes, failed cells, second pass and cycles, to the bit; no draw is used twice."""
-    device = Device(
-        bits=data.draw(st.integers(1, 5)),
-        pulse_sigma=data.draw(st.sampled_from([0.0, 0.1])),
-        device_sigma=data.draw(st.sampled_from([0.0, 0.3])),
-        read_sigma=data.draw(st.sampled_from([0.0, 0.02])),
-        stuck_on=data.draw(st.sampled_from([0.0, 0.1])),
-        stuck_off=data.draw(st.sampled_from([0.0, 0.1])),
-        **data.draw(KINDS),
-    )
+    effects = {
+        "bits": data.draw(st.integers(1, 5)),
+        "pulse_sigma": data.draw(st.sampled_from([0.0, 0.1])),
+        "device_sigma": data.draw(st.sampled_from([0.0, 0.3])),
+        "read_sigma": data.draw(st.sampled_from([0.0, 0.02])),
+        "stuck_on": data.draw(st.sampled_from([0.0, 0.1])),
+        "stuck_off": data.draw(st.sampled_from([0.0, 0.1])),
+    }
+    device = Device(**{**effects, **data.draw(KINDS)})
     sizes = [data.draw(st.integers(1, 12)), data.draw(st.integers(1, 9))]
     programmed = chip_of(
         seed, device=device, programming=programming, sizes=sizes, tile_rows=data.draw(st.integers(1, 5)),

@@ -25,7 +25,7 @@ IMPOSSIBLE = {
         (("coding.input", "even"), ("coding.phases", 3)),
         *((("decision.readout", "membrane"), ("neuron.output_reset", reset)) for reset in ("subtract", "zero")),
         (("decision.rule", "fixed"), ("decision.strategy", "learned")),
-        (("device.cell", "linear"), ("lifetime.measure", True)),
+        *((("device.cell", cell), ("lifetime.measure", True)) for cell in ("linear", "emulated")),
         *((("network", "one layer"), each) for each in (("neuron.reset", "zero"), ("neuron.reset", "none"))),
         (("network", "one layer"), ("train.activation", "relu")),
         *(

@@ -59,7 +59,10 @@ NEEDS: dict[tuple[str, Any], dict[str, Any]] = {
         "hardware.pulse_cycles": 65535,
         "hardware.clock_Hz": 1e4,
     },
-    ("device.cell", "linear"): {"device.acceleration": 1.0, "device.program_sigma": 0.0, **_UNMEASURED},
+    **{
+        ("device.cell", cell): {"device.acceleration": 1.0, "device.program_sigma": 0.0, **_UNMEASURED}
+        for cell in ("linear", "emulated")
+    },
     ("lifetime.measure", False): {**_UNMEASURED, "lifetime.measure": False},
     ("convert.tune", False): {"tuning.reductions": 4, "tuning.repeats": 2, "tuning.batch": 500},
     ("train.pooling", "max"): {"convert.average_pooling": "spikes"},
@@ -267,6 +270,8 @@ def alike(settings: Config, field: str, value: Any) -> bool:
         # The files here leave both open, and a network from NIR is not measured, so that "auto" is "mse".
         same = {"nir.threshold": {"file", "above"}, "nir.reset": {"file", "zero"}}
         return pair == {**same, "convert.weight_scale": {"auto", "mse"}}.get(field)
+    if field == "device.cell" and pair == {"linear", "emulated"}:
+        return settings.programming.method == "direct"  # they differ in what pulses do
     # Without spikes to count, and with rates of 1 and steps that are given, nothing is left for "auto" to choose.
     given = settings.convert.weight_scale != "auto" and settings.train.activation == "clipped"
     membrane = settings.decision.readout == "membrane"

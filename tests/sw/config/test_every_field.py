@@ -264,6 +264,17 @@ def test_takes_effect_on_pulses_of_tantalum_cells(field: str, value: Any) -> Non
     assert all((a != b).any() for a, b in zip(*ends, strict=True))
 
 
+def test_emulated_cells_take_effect() -> None:
+    """In what pulses leave: factors of 8 bits. Set directly, cells are as linear ones."""
+    spread = {"device.device_sigma": 0.1}
+    ends = {
+        (cell, method): outcome(config(**spread, **{"device.cell": cell, "programming.method": method}), False)
+        for cell in ("linear", "emulated")
+        for method in ("direct", "write-verify")
+    }
+    assert ends["linear", "direct"] == ends["emulated", "direct"] and len(set(ends.values())) == 3
+
+
 @pytest.mark.parametrize(
     ("normalisation", "one", "other"),
     [
