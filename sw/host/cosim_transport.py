@@ -159,6 +159,9 @@ class CosimTransport(Transport):
         save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
 
+    def before_pulses(self, chip: ProgrammedChip) -> None:
+        """Nothing: the simulation began with the fresh cells of its chip."""
+
     def drift(self) -> DriftSnapshot | None:
         """Where the cells have drifted; see `Devices`."""
         if not self._chip.device.drifts:

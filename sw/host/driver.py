@@ -141,8 +141,8 @@ class Host:
         ----------
         chip : a programmed chip, or the path of its weight image
         method : "pulses" programs every cell over the bus, pulse by pulse; "fast" puts levels, or programmed arrays,
-            straight into simulated devices; real cells of a chip without programmers, which were programmed elsewhere,
-            it leaves as they are. Default: the chip's [programming]
+            straight into simulated or emulated devices; real cells of a chip without programmers, which were programmed
+            elsewhere, it leaves as they are. Default: the chip's [programming]
         fault_aware : give pairs with a failed cell a second pass; default: the chip's [programming]
         arrays : for a fast load, the chip's arrays if they are programmed already (`sim.crossbar.array.build_arrays`)
         progress : called with layers done and layers in all
@@ -180,6 +180,8 @@ class Host:
         session.registers(programmed)
         layers = []
         if method == "pulses":
+            if devices is not None:
+                devices.before_pulses(programmed)
             aware = programmed.programming.fault_aware if fault_aware is None else fault_aware
             for index in range(len(programmed.layers)):
                 layers.append(session.program(programmed, index, aware))
@@ -344,7 +346,7 @@ def _check_method(method: Method, parameters: NpuParameters, simulated: bool) ->
             "'fast', which leaves real cells as they are, or generate the hardware with [hardware] programmer = true"
         )
     if method == "fast" and parameters.programmer and not simulated:
-        raise HostError("A fast load needs simulated devices: real cells are programmed by pulses")
+        raise HostError("A fast load needs simulated or emulated devices: real cells are programmed by pulses")
 
 
 def _as_programmed(

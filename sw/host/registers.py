@@ -21,7 +21,7 @@ from spikeloom.hw.host.register_map import (
 from spikeloom.hw.interfaces.layouts import unpack
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.sw.common.errors import SpikeLoomError
-from spikeloom.sw.host.errors import BusError, ForeignChipError
+from spikeloom.sw.host.errors import BusError, ForeignChipError, HostError
 from spikeloom.sw.host.transport import Transport
 
 __all__ = ["bit", "flags", "identify", "read_layer", "read_parameters", "read_unit", "write_unit"]
@@ -116,7 +116,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         if plan is not None:
             unit["plan"] = plan
         parameters = NpuParameters(layers=tuple(layers), codings=codings_of(codings), **unit)
-    except BusError:
+    except HostError:
         raise
     except SpikeLoomError as error:
         raise ForeignChipError(f"The chip's build registers make no sense: {error}") from None

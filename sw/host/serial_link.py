@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from spikeloom.hw.serial.protocol import (
     NO_SEQUENCE,
+    OVERHEAD_BYTES,
     SEQUENCES,
     VERSION,
     Frame,
@@ -28,7 +29,6 @@ from spikeloom.sw.host.serial_port import SerialPort
 __all__ = ["SerialLink"]
 
 _SHOWN = 8
-_SMALLEST_BUFFER = 64
 _BITS_PER_BYTE = 10
 _MOST_PATIENCES = 4
 """A try ends after so many times `patience_s`, though bytes come."""
@@ -59,15 +59,17 @@ class SerialLink:
         self._decoder = FrameDecoder()
         self._sequence = 0
         self._heard = bytearray()  # the first bytes that came in answer to a request
-        self._line_bytes = 2 * longest_line(_SMALLEST_BUFFER)
         self.repeated = 0
         self.board = self._hello()
 
-    def execute(self, payload: bytes, need_s: float = 0.0) -> bytes:
+    def execute(self, payload: bytes, answer_bytes: int, need_s: float = 0.0) -> bytes:
         """Have the board carry out commands (`hw.serial.commands`); returns its answer to them.
 
+        answer_bytes : most bytes of it
         need_s : time that the board may take for them, beside that on the line
         """
+        line_bytes = longest_line(len(payload) + OVERHEAD_BYTES) + longest_line(answer_bytes + OVERHEAD_BYTES)
+        need_s += _BITS_PER_BYTE * line_bytes / self._port.baud
         self._sequence = (self._sequence + 1) % SEQUENCES
         sent = encode_frame(self._sequence, Operation.EXECUTE, payload)
         outcome = "gave no answer"
@@ -102,7 +104,6 @@ class SerialLink:
                 hello = Hello.parse(answer.payload)
                 assert hello is not None
                 self._check(hello)
-                self._line_bytes = 2 * longest_line(hello.buffer_bytes)
                 return hello
         raise self._stranger(len(frames))
 
@@ -140,7 +141,7 @@ class SerialLink:
         self._heard.clear()
         if not self._port.write(sent):
             return None
-        begun = time.monotonic() + need_s + _BITS_PER_BYTE * self._line_bytes / self._port.baud
+        begun = time.monotonic() + need_s
         quiet, last = begun + self._patience_s, begun + _MOST_PATIENCES * self._patience_s
         patience_s, broken = self._patience_s, None
         while time.monotonic() < min(quiet, last):

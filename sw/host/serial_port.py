@@ -13,15 +13,22 @@ from serial.tools import list_ports
 
 from spikeloom.sw.host.errors import PortError, TransportClosed
 
-try:
-    from termios import error as _TerminalError
-except ImportError:  # Windows has none
-    _TerminalError = OSError
-
 __all__ = ["SerialPort"]
 
-_LOST: tuple[type[Exception], ...] = (OSError, _TerminalError)
-"""What pyserial raises when a device is gone."""
+
+def _lost() -> tuple[type[Exception], ...]:
+    """What pyserial raises when a device is gone."""
+    try:
+        from termios import error
+    except ImportError:  # Windows has none
+        return (OSError,)
+    return OSError, error
+
+
+_LOST = _lost()
+_UNKNOWN = (ValueError, OverflowError, NotImplementedError)
+"""What it raises for a baud that the port does not have."""
+_REFUSED: tuple[type[Exception], ...] = (*_LOST, *_UNKNOWN)
 _BUSY = (errno.EAGAIN, errno.EBUSY, errno.EWOULDBLOCK)
 _TICK_S = 0.05
 
@@ -47,7 +54,7 @@ class SerialPort:
             self._port: Any = serial.Serial(
                 name, baud, timeout=min(_TICK_S, patience_s / 4), write_timeout=patience_s, exclusive=True
             )
-        except (*_LOST, ValueError, OverflowError, NotImplementedError) as error:
+        except _REFUSED as error:
             raise PortError(_reason(name, baud, error)) from None
         with contextlib.suppress(*_LOST, ValueError, AttributeError, NotImplementedError):
             self._port.set_low_latency_mode(True)  # else some USB bridges hold answers back for 16 ms
@@ -60,8 +67,8 @@ class SerialPort:
             with contextlib.suppress(*_LOST):
                 self._open().reset_output_buffer()
             return False
-        except _LOST as error:
-            raise self._gone(error) from None
+        except _LOST:
+            raise self._gone() from None
 
     def read(self) -> bytes:
         """What has come, or what comes within a fraction of a second; b"" if nothing. `TransportClosed` if the port
@@ -71,16 +78,16 @@ class SerialPort:
             port = self._open()
             first: bytes = port.read(1)
             return first + port.read(port.in_waiting) if first else first
-        except _LOST as error:
-            raise self._gone(error) from None
+        except _LOST:
+            raise self._gone() from None
 
     def discard(self, quiet_s: float = 0.0) -> None:
         """Forget what has come; bounded, however much comes."""
         ends = time.monotonic() + quiet_s
         try:
             self._open().reset_input_buffer()
-        except _LOST as error:
-            raise self._gone(error) from None
+        except _LOST:
+            raise self._gone() from None
         while time.monotonic() < ends:
             self.read()
 
@@ -100,11 +107,10 @@ class SerialPort:
             raise TransportClosed(f"The connection to the board at '{self.name}' is closed ({why}): connect again")
         return self._port
 
-    def _gone(self, error: BaseException) -> TransportClosed:
+    def _gone(self) -> TransportClosed:
         self.close("the port is gone")
-        text = str(error).split(": ")[-1].strip(" .")
         return TransportClosed(
-            f"The serial port '{self.name}' is gone ({text}): plug the board's cable in again, and connect again"
+            f"The serial port '{self.name}' is gone: plug the board's cable in again, and connect again"
         )
 
 
@@ -112,7 +118,7 @@ def _reason(name: str, baud: int, error: BaseException) -> str:
     """Why a port could not be opened, with the remedy, one sentence."""
     number = getattr(error, "errno", None)
     text = str(error)
-    if isinstance(error, ValueError | OverflowError | NotImplementedError):
+    if isinstance(error, _UNKNOWN):
         return f"The serial port '{name}' does not take {baud} baud: give the baud that the board was built with"
     if number in _BUSY or ("denied" in text.lower() and os.name == "nt"):
         return f"The serial port '{name}' is in use by another program: end it, or close its host, and connect again"

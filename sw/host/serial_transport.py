@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
-from spikeloom.hw.serial.commands import AnswerReader, Piece, image, read, wait_for, write
+from spikeloom.hw.serial.commands import AnswerReader, Piece, fill, image, read, wait_for, write
 from spikeloom.hw.serial.protocol import (
     BRIDGE_ADDRESS,
     BRIDGE_REGISTERS,
@@ -23,7 +24,9 @@ from spikeloom.hw.serial.protocol import (
     most_payload,
 )
 from spikeloom.sim.common.arguments import check_whole, is_number
-from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.emulated_cells import EmulatedCells
+from spikeloom.sw.host.emulated_devices import EmulatedDevices, is_emulated
+from spikeloom.sw.host.errors import BusError, HostError
 from spikeloom.sw.host.serial_link import SerialLink
 from spikeloom.sw.host.serial_port import SerialPort
 from spikeloom.sw.host.transport import ANSWER, INTERRUPT, READ, WRITE, Accesses, Answers, Frames, Transport
@@ -47,6 +50,8 @@ class SerialTransport(Transport):
     baud : bits a second; what the board was built with
     patience_s : longest silence where an answer is due, seconds
     tries : times that a request is sent until the transport gives up
+    cells : of emulated crossbars, those of a chip that is loaded, or the path of a file of them that `spikeloom board`
+        wrote; other chips' are made by the model of devices
 
     Errors are `PortError` where the port cannot be opened, `ForeignChipError` where no board of this version is behind
     it, and `TransportClosed` where nothing answers (any more); the port is then free again.
@@ -59,6 +64,7 @@ class SerialTransport(Transport):
         baud: int = DEFAULT_BAUD,
         patience_s: float = 2.0,
         tries: int = 4,
+        cells: EmulatedCells | str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(port, str | os.PathLike):
             raise ArgumentTypeError(f"A serial port has a name, such as '/dev/ttyUSB0', not {type(port).__name__}")
@@ -66,6 +72,7 @@ class SerialTransport(Transport):
         check_whole("tries", tries, 1, 1000)
         if not is_number(patience_s) or not 0 < patience_s <= 86_400:
             raise SpikeLoomError(f"patience_s must be a number of seconds in 0 .. 86,400, above 0, not {patience_s!r}")
+        given = cells if cells is None or isinstance(cells, EmulatedCells) else EmulatedCells.load(cells)
         self._port = SerialPort(os.fspath(port), baud, patience_s)
         self._patience_s = patience_s
         self._results: deque[tuple[int, list[int]]] = deque()
@@ -73,6 +80,8 @@ class SerialTransport(Transport):
         try:
             self._link = SerialLink(self._port, patience_s, tries)
             self.hardware_reset()
+            if is_emulated(self):
+                self.devices = EmulatedDevices(self, self.board.layers, given)
         except BaseException:
             self._port.close()
             raise
@@ -112,6 +121,15 @@ class SerialTransport(Transport):
             )
         return answers
 
+    def fill(self, address: int, words: NDArray[np.uint32]) -> None:
+        """Write words, one after another, to one address; `BusError` if the board answers with an error."""
+        at_once = (most_payload(self.board.buffer_bytes) - len(fill(0, []).request)) // 4
+        for start in range(0, len(words), at_once):
+            with self.request([fill(address, words[start : start + at_once].tolist())]) as reader:
+                response = reader.byte()
+            if response != Response.OKAY:
+                raise BusError(address, response, "write")
+
     @contextmanager
     def request(self, pieces: Sequence[Piece], cycles: int = 0) -> Iterator[AnswerReader]:
         """Have commands carried out that fit into one request; in the block their answers are read, to the last.
@@ -119,7 +137,8 @@ class SerialTransport(Transport):
         cycles : clock cycles that they may wait
         """
         payload = b"".join(piece.request for piece in pieces)
-        reader = AnswerReader(self._link.execute(payload, cycles / max(self.board.clock_Hz, 1)))
+        answer_bytes = sum(piece.answer_bytes for piece in pieces)
+        reader = AnswerReader(self._link.execute(payload, answer_bytes, cycles / max(self.board.clock_Hz, 1)))
         try:
             yield reader
             whole = reader.is_at_end
@@ -167,6 +186,8 @@ class SerialTransport(Transport):
                 taking = Taking(reader.byte())
             if taking == Taking.TAKEN:
                 self._held += 1
+                if self.devices is not None:
+                    self.devices.frames_sent += 1
                 return
             self._held = _HELD  # the next request begins with a result
             if taking == Taking.STUCK or time.monotonic() > ends:

@@ -57,7 +57,7 @@ class Frames:
 
 
 class Devices(Protocol):
-    """What only simulated devices can do."""
+    """What only simulated and emulated devices can do."""
 
     frames_sent: int
     """Image frames that were sent since the start: the place of the next one."""
@@ -68,6 +68,9 @@ class Devices(Protocol):
         """Put the programmed arrays, made here if not given, in the place of the chip's: the fast load; `drift`
         is where their cells are.
         """
+
+    def before_pulses(self, chip: ProgrammedChip) -> None:
+        """Get ready for a load by pulses: cells that are not this chip's are replaced by its fresh ones."""
 
     def cells(self) -> tuple[CellState, ...]:
         """The cells of every layer as they are now."""
@@ -97,7 +100,7 @@ class Transport(ABC):
 
     Attributes
     ----------
-    devices : what simulated devices can do in addition; None where they are real
+    devices : what simulated and emulated devices can do in addition; None where they are real
     """
 
     devices: Devices | None = None

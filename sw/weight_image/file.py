@@ -47,6 +47,7 @@ __all__ = [
     "first_difference",
     "load",
     "pack",
+    "safetensors_bytes",
     "save",
     "unpack",
 ]
@@ -87,7 +88,7 @@ def pack(
     text = json.dumps(chip, sort_keys=True)
     metadata = {"format": FORMAT, "version": str(VERSION), "chip": text}
     metadata["sha256"] = _checksum(metadata["version"], text, tensors)
-    return _safetensors(tensors, metadata)
+    return safetensors_bytes(tensors, metadata)
 
 
 def save(chip: Compiled, path: Path) -> Path:
@@ -138,7 +139,7 @@ def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     return {**values, "layers": layers, "plan": plan, "codings": [coding.name for coding in parameters.codings]}
 
 
-def _safetensors(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
+def safetensors_bytes(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
     """A safetensors file with its header in a fixed order (the library's own order of metadata changes from run to
     run).
     """

@@ -1,0 +1,214 @@
+"""The cells of a chip as a board's emulators hold them, whole numbers, and a file of them.
+
+A host that has the file needs neither the model of devices nor a compiler. It is a safetensors file: for layer l
+`layer_l_w` (int32 [inputs, outputs]), or, of a unit with programmers, `layer_l_g` (int32 [2, inputs, outputs]) and
+`layer_l_d` (uint8, same shape). Metadata: `format`, `version`, `state`, `build` (hexadecimal), `seed`, `gains`
+(separated by blanks), `chip` and `sha256`, of all the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.host.register_map import build_id
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.common.short_repr import short_repr
+from spikeloom.sw.common.errors import FileError
+from spikeloom.sw.common.files import as_path, readable_error, write_atomic
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.weight_image.file import chip_digest, safetensors_bytes
+
+if TYPE_CHECKING:
+    from spikeloom.sim.crossbar.array import CrossbarArray
+
+__all__ = ["EmulatedCells"]
+
+FORMAT = "spikeloom emulated cells"
+VERSION = "1"
+_REMEDY = "make it again by `spikeloom board`"
+
+
+@dataclass(frozen=True, eq=False)
+class EmulatedCells:
+    """Cells of all layers.
+
+    Parameters
+    ----------
+    state : "programmed", with the chip's weights, or "fresh", as they leave the fab
+    build, seed : of the chip
+    gains : gain shift of every layer
+    chip : SHA-256 of what the numbers depend on: the whole chip, or build, seed and device of fresh cells
+    weights : W of every pair, int32 [inputs, outputs], of each layer; none where there are programmers
+    conductances : with programmers, steps of 2^-10 level above the lowest conductance, int32 [2, inputs, outputs]
+    factors : with programmers, D of every cell in 1/128, uint8 [2, inputs, outputs]
+    """
+
+    state: str
+    build: int
+    seed: int
+    gains: tuple[int, ...]
+    chip: str
+    weights: tuple[NDArray[np.int32], ...] = ()
+    conductances: tuple[NDArray[np.int32], ...] = ()
+    factors: tuple[NDArray[np.uint8], ...] = ()
+
+    __repr__ = short_repr
+
+    @classmethod
+    def programmed(cls, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None) -> EmulatedCells:
+        """Cells with the chip's weights, those of its reference; `arrays` if they are programmed already.
+
+        Raises `HostError` where emulators cannot have such cells.
+        """
+        check_emulated(chip)
+        if arrays is None:
+            arrays = _array_module().build_arrays(chip)
+        grids = [array.current_grid.astype(np.int32) for array in arrays]
+        if not chip.parameters.programmer:
+            return cls("programmed", **_of(chip, chip_digest(chip)), weights=tuple(grids))
+        conductances = []
+        for index, (array, grid) in enumerate(zip(arrays, grids, strict=True)):
+            conductances.append(_pairs(index, _numbers(chip, array.cells_S), grid))
+        return cls(
+            "programmed", **_of(chip, chip_digest(chip)), conductances=tuple(conductances), factors=_factors(chip)
+        )
+
+    @classmethod
+    def fresh(cls, chip: ProgrammedChip) -> EmulatedCells:
+        """Cells of the chip as they leave the fab, to be programmed by pulses; errors as `programmed`."""
+        check_emulated(chip)
+        conductances = tuple(
+            _numbers(chip, _model(chip, index).fresh().g_S) for index in range(len(chip.parameters.layers))
+        )
+        return cls("fresh", **_of(chip, fresh_digest(chip)), conductances=conductances, factors=_factors(chip))
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the file, whole or not at all; the same bytes for the same cells."""
+        place = as_path(path, "file of cells")
+        tensors: dict[str, NDArray[Any]] = {}
+        kinds: dict[str, Sequence[NDArray[Any]]] = {"w": self.weights, "g": self.conductances, "d": self.factors}
+        for name, arrays in kinds.items():
+            tensors |= {f"layer_{index}_{name}": array for index, array in enumerate(arrays)}
+        gains = " ".join(map(str, self.gains))
+        facts = {
+            "format": FORMAT, "version": VERSION, "state": self.state, "build": f"{self.build:08X}",
+            "seed": str(self.seed), "gains": gains, "chip": self.chip,
+        }  # fmt: skip
+        write_atomic(place, safetensors_bytes(tensors, {**facts, "sha256": _checksum(facts, tensors)}))
+        return place
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> EmulatedCells:
+        """What is in a file; `FileError` if there is none, or if it is another one, or damaged."""
+        place = as_path(path, "file of cells")
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(place, framework="numpy") as file:
+                facts = dict(file.metadata() or {})
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except OSError as error:
+            raise FileError(readable_error(place, error, "read")) from error
+        except SafetensorError:
+            facts, tensors = {}, {}
+        if facts.get("format") != FORMAT:
+            raise FileError(f"'{place}' is not a file of emulated cells, or is damaged; {_REMEDY}")
+        if facts.get("version") != VERSION:
+            raise FileError(f"'{place}' has version {facts.get('version')} of the format, not {VERSION}; {_REMEDY}")
+        if facts.pop("sha256", None) != _checksum(facts, tensors):
+            raise FileError(f"The file of cells '{place}' is damaged: its checksum is another one; {_REMEDY}")
+        layers = range(len(facts["gains"].split()))
+        found = [tuple(tensors[f"layer_{n}_{k}"] for n in layers if f"layer_{n}_{k}" in tensors) for k in "wgd"]
+        gains = tuple(map(int, facts["gains"].split()))
+        return cls(facts["state"], int(facts["build"], 16), int(facts["seed"]), gains, facts["chip"], *found)
+
+
+def check_emulated(chip: ProgrammedChip) -> None:
+    """Raise `HostError` for a chip with devices that emulators do not have: drift, and noise of reads."""
+    device = chip.device
+    if device.drifts:
+        raise HostError(
+            f"The chip's cells ('{device.cell}') drift, and those of a board's emulators stay where they are: compile "
+            'it with [device] cell = "linear", or use the simulated chip, CosimTransport'
+        )
+    if device.read_sigma > 0.0:
+        raise HostError(
+            f"The chip's reads are noisy ([device] read_sigma = {device.read_sigma:g}), and a board's emulators have "
+            "none: compile the chip with read_sigma = 0, or use the simulated chip, CosimTransport"
+        )
+
+
+def fresh_digest(chip: ProgrammedChip) -> str:
+    """SHA-256 of what fresh cells depend on."""
+    facts = [build_id(chip.parameters), chip.seed, chip.device.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _of(chip: ProgrammedChip, digest: str) -> dict[str, Any]:
+    gains = tuple(int(layer.gain_shift) for layer in chip.layers)
+    return {"build": build_id(chip.parameters), "seed": chip.seed, "gains": gains, "chip": digest}
+
+
+def _checksum(facts: dict[str, str], tensors: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _array_module() -> Any:
+    """The model of devices; a host can do without, if it has the file."""
+    try:
+        import spikeloom.sim.crossbar.array as module
+    except ImportError as error:
+        raise HostError(
+            f"The cells of a board's emulators come from the model of devices, which needs '{error.name}': install it, "
+            "or give the file of cells that `spikeloom board` wrote, Host.connect(port, cells=file)"
+        ) from None
+    return module
+
+
+def _model(chip: ProgrammedChip, index: int) -> Any:
+    """The cells of a layer."""
+    _array_module()
+    from spikeloom.sim.programming.write_verify import model_of
+
+    return model_of(chip, index)
+
+
+def _numbers(chip: ProgrammedChip, cells_S: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Conductances as emulators with programmers hold them."""
+    from spikeloom.sim.devices.integer_cells import cell_grid, grid_numbers
+
+    numbers: NDArray[np.int32] = grid_numbers(cells_S, cell_grid(chip.device))
+    return numbers
+
+
+def _pairs(index: int, nearest: NDArray[np.int32], grid: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Both cells of every pair, of which the difference is W; of cells between two numbers one moves by one step."""
+    p, n = nearest
+    pairs = np.where(p >= grid, np.stack([p, p - grid]), np.stack([n + grid, n])).astype(np.int32)
+    wrong = np.argwhere((np.abs(pairs - nearest) > 1).any(axis=0))
+    if len(wrong):
+        row, column = wrong[0].tolist()
+        raise HostError(
+            f"Layer {index}: the cells at row {row}, column {column} lie beyond the levels, where an emulator with "
+            'programmers has no numbers: compile the chip with [programming] method = "write-verify", or build the '
+            "board with [hardware] programmer = false"
+        )
+    return pairs
+
+
+def _factors(chip: ProgrammedChip) -> tuple[NDArray[np.uint8], ...]:
+    """D of the cells of every layer."""
+    return tuple(_model(chip, index).factors() for index in range(len(chip.parameters.layers)))

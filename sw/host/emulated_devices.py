@@ -1,0 +1,223 @@
+"""What emulated crossbars can do that real ones cannot: take cells over the host's bus, and give them back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spikeloom.hw.emulator.cell_words import (
+    CELLS,
+    GAIN,
+    IDENTITY,
+    MAGIC,
+    POINTER,
+    VERSION,
+    emulator_cells,
+    emulator_words,
+    identity_words,
+)
+from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.serial.protocol import emulator_address
+from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sw.host.emulated_cells import EmulatedCells, check_emulated, fresh_digest
+from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.transport import READ, Accesses, Answers, accesses
+from spikeloom.sw.weight_image.file import chip_digest
+
+if TYPE_CHECKING:
+    from spikeloom.sim.crossbar.array import CrossbarArray
+    from spikeloom.sim.programming.cells import CellState
+
+__all__ = ["EmulatedDevices", "EmulatorBus", "is_emulated"]
+
+_NO_GAIN = 0xFFFFFFFF
+
+
+class EmulatorBus(Protocol):
+    """The way to the emulators: accesses one by one, and many words to one address."""
+
+    def execute(self, table: Accesses) -> Answers:
+        """Carry out accesses."""
+
+    def fill(self, address: int, words: NDArray[np.uint32]) -> None:
+        """Write words, one after another, to one address."""
+
+
+def is_emulated(bus: EmulatorBus) -> bool:
+    """Whether layer 0 has an emulator, and not real cells."""
+    (answer,) = bus.execute(accesses(READ, emulator_address(0)))
+    return not answer["response"] and int(answer["data"]) == MAGIC
+
+
+class EmulatedDevices:
+    """The emulated crossbars of a board; see `sw.host.transport.Devices`.
+
+    Parameters
+    ----------
+    bus : the way to them
+    layers : number of layers
+    given : cells made elsewhere, that are taken for the chip that they are of
+    """
+
+    def __init__(self, bus: EmulatorBus, layers: int, given: EmulatedCells | None = None) -> None:
+        self._bus = bus
+        self._layers = layers
+        self._given = given
+        self._chip: ProgrammedChip | None = None
+        self._has = ""  # whose cells, in the sense of `fresh_digest`, pulses would find
+        self.frames_sent = 0
+
+    def reload(
+        self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
+    ) -> None:
+        """Write the chip's programmed cells into the emulators: the fast load.
+
+        Raises `HostError` where they are emulators of another chip, or cannot hold its cells.
+        """
+        check_emulated(chip)
+        self._write(chip, "programmed", chip_digest(chip), arrays)
+
+    def manufacture(self, chip: ProgrammedChip) -> None:
+        """Give the board the chip's cells as they leave the fab, each with its own response to pulses."""
+        check_emulated(chip)
+        if chip.device.cell != "emulated":
+            raise HostError(
+                f"The board's cells answer pulses as those of cell 'emulated' do, and the chip's cell is "
+                f"'{chip.device.cell}': compile it with [device] cell = \"emulated\", or load with method 'fast'"
+            )
+        self._write(chip, "fresh", fresh_digest(chip))
+
+    def before_pulses(self, chip: ProgrammedChip) -> None:
+        """Fresh cells, unless the board has been given cells of this chip already: then pulses go on from there."""
+        if self._has != fresh_digest(chip):
+            self.manufacture(chip)
+
+    def cells(self) -> tuple[CellState, ...]:
+        """The cells of every layer as they are now; their counts of pulses and reads are not known, and 0."""
+        chip = self._loaded()
+        from spikeloom.sim.devices.integer_cells import cell_grid
+        from spikeloom.sim.programming.cells import CellState
+
+        grid = cell_grid(chip.device)
+        states = []
+        for layer in range(self._layers):
+            shape = self._shape(chip, layer)
+            if not shape.programmer:
+                raise SpikeLoomError(
+                    "The board's emulators hold the differences of cells, and no cells; build the board with "
+                    "[hardware] programmer = true"
+                )
+            self._bus.fill(emulator_address(layer) + POINTER, np.zeros(1, np.uint32))
+            count = shape.depth * shape.load_words
+            answers = self._bus.execute(accesses(READ, np.full(count, emulator_address(layer) + CELLS)))
+            _check_answers(answers, layer)
+            numbers, _ = emulator_cells(shape, answers["data"])
+            states.append(CellState.at(grid.low_S + numbers * grid.unit_S))
+        return tuple(states)
+
+    def drift(self) -> DriftSnapshot | None:
+        """None: the cells stay where they are."""
+        return None
+
+    def totals(self, first: int, count: int) -> NDArray[np.int64]:
+        """Zeros: an emulator does not add up what the energy is computed from."""
+        return np.zeros((count, self._layers, 2), np.int64)
+
+    def _loaded(self) -> ProgrammedChip:
+        if self._chip is None:
+            raise SpikeLoomError("The board's cells are unknown: load a chip first")
+        return self._chip
+
+    def _write(
+        self, chip: ProgrammedChip, state: str, digest: str, arrays: Sequence[CrossbarArray] | None = None
+    ) -> None:
+        """Write cells in this state into every emulator, after all is known to fit."""
+        shapes = [self._shape(chip, layer) for layer in range(self._layers)]
+        cells = self._cells(chip, state, digest, arrays)
+        words = [_words(shape, cells, layer) for layer, shape in enumerate(shapes)]
+        self._has, self._chip = "", chip
+        for layer, shape in enumerate(shapes):
+            at = emulator_address(layer)
+            if shape.gain is None:
+                self._bus.fill(at + GAIN, np.array([cells.gains[layer]], np.uint32))
+            self._bus.fill(at + POINTER, np.zeros(1, np.uint32))
+            self._bus.fill(at + CELLS, words[layer])
+        if chip.device.cell == "emulated" and (state == "fresh" or chip.programming.method == "write-verify"):
+            self._has = fresh_digest(chip)
+
+    def _cells(
+        self, chip: ProgrammedChip, state: str, digest: str, arrays: Sequence[CrossbarArray] | None
+    ) -> EmulatedCells:
+        given = self._given
+        if given is not None and (given.state, given.chip) == (state, digest):
+            return given
+        try:
+            return EmulatedCells.fresh(chip) if state == "fresh" else EmulatedCells.programmed(chip, arrays)
+        except HostError as error:
+            if given is None:
+                raise
+            raise HostError(
+                f"The file of cells is of another chip, or of {given.state} cells where {state} ones are needed, and: "
+                f"{error}"
+            ) from None
+
+    def _shape(self, chip: ProgrammedChip, layer: int) -> EmulatorShape:
+        """What the emulator of a layer says that it is; `HostError` where the chip needs another one."""
+        places = emulator_address(layer) + 4 * np.arange(len(IDENTITY))
+        answers = self._bus.execute(accesses(READ, places))
+        _check_answers(answers, layer)
+        found = dict(zip(IDENTITY, answers["data"].tolist(), strict=True))
+        if (found["magic"], found["version"]) != (MAGIC, VERSION):
+            raise HostError(
+                f"The emulator of layer {layer} on the board has version {found['version']}, this program needs "
+                f"{VERSION}: make the bitstream again by `spikeloom board`"
+            )
+        parameters, programmer = chip.parameters.layers[layer], bool(found["programmer"])
+        try:
+            shape = EmulatorShape(
+                parameters=parameters,
+                rows_per_cycle=found["rows_per_cycle"],
+                levels=chip.device.levels if programmer else found["levels"],
+                weight_bits=None if programmer else found["cell_bits"],
+                gain=None if found["fixed_gain"] == _NO_GAIN else chip.layers[layer].gain_shift,
+            )
+        except SpikeLoomError as error:
+            raise HostError(f"The emulator of layer {layer} on the board makes no sense: {error}") from None
+        for name, needed in zip(IDENTITY, identity_words(shape), strict=True):
+            if found[name] != needed:
+                raise HostError(
+                    f"The emulator of layer {layer} on the board was made for another chip: its {name} is "
+                    f"{found[name]}, this chip needs {needed}; make the bitstream from this chip by `spikeloom board`"
+                )
+        return shape
+
+
+def _check_answers(answers: Answers, layer: int) -> None:
+    if answers["response"].any():
+        raise HostError(
+            f"The board has no emulator of layer {layer}, or one of another version: make the bitstream from this chip "
+            "by `spikeloom board`"
+        )
+
+
+def _words(shape: EmulatorShape, cells: EmulatedCells, layer: int) -> NDArray[np.uint32]:
+    """What is written into the emulator of a layer; `HostError` for a cell that it cannot hold."""
+    if shape.programmer:
+        numbers, low, high = cells.conductances[layer], 0, shape.highest
+    else:
+        numbers, low, high = cells.weights[layer], -(1 << shape.cell_bits - 1), (1 << shape.cell_bits - 1) - 1
+    wrong = np.argwhere((numbers < low) | (numbers > high))
+    if len(wrong):
+        *_, row, column = wrong[0].tolist()
+        value = numbers[tuple(wrong[0])] / 1024
+        raise HostError(
+            f"Layer {layer}: the weight at row {row}, column {column} is {value:.3f} steps of conductance, and the "
+            f"board's emulator holds {low / 1024:g} .. {high / 1024:g}: build the board with weight_bits = "
+            f"{int(np.abs(numbers).max()).bit_length() + 1}"
+        )
+    return emulator_words(shape, numbers, cells.factors[layer] if shape.programmer else None)
