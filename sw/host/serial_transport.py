@@ -24,7 +24,7 @@ from spikeloom.hw.serial.protocol import (
     most_payload,
 )
 from spikeloom.sim.common.arguments import check_whole, is_number
-from spikeloom.sw.host.emulated_cells import EmulatedCells
+from spikeloom.sw.host.emulated_cells import BoardCells
 from spikeloom.sw.host.emulated_devices import EmulatedDevices, is_emulated
 from spikeloom.sw.host.errors import BusError, HostError
 from spikeloom.sw.host.serial_link import SerialLink
@@ -64,7 +64,7 @@ class SerialTransport(Transport):
         baud: int = DEFAULT_BAUD,
         patience_s: float = 2.0,
         tries: int = 4,
-        cells: EmulatedCells | str | os.PathLike[str] | None = None,
+        cells: BoardCells | str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(port, str | os.PathLike):
             raise ArgumentTypeError(f"A serial port has a name, such as '/dev/ttyUSB0', not {type(port).__name__}")
@@ -72,7 +72,7 @@ class SerialTransport(Transport):
         check_whole("tries", tries, 1, 1000)
         if not is_number(patience_s) or not 0 < patience_s <= 86_400:
             raise SpikeLoomError(f"patience_s must be a number of seconds in 0 .. 86,400, above 0, not {patience_s!r}")
-        given = cells if cells is None or isinstance(cells, EmulatedCells) else EmulatedCells.load(cells)
+        given = cells if cells is None or isinstance(cells, BoardCells) else BoardCells.load(cells)
         self._port = SerialPort(os.fspath(port), baud, patience_s)
         self._patience_s = patience_s
         self._results: deque[tuple[int, list[int]]] = deque()
