@@ -39,7 +39,7 @@ class Ecp5(Family):
     bitstream = "bit"
     pll = Ecp5Pll()
     packing = "--compress"
-    models = ("ecp5/cells_sim.v",)
+    models = ("ecp5/cells_sim.v", "ecp5_memory.v")
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:
         """As `Family.add_pll`. Outputs are in phase with the dividers' end; nothing depends on their phase."""

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import build_id
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.common.errors import FileError
 from spikeloom.sw.common.files import as_path, readable_error, write_atomic
@@ -30,7 +31,7 @@ from spikeloom.sw.weight_image.file import chip_digest, safetensors_bytes
 if TYPE_CHECKING:
     from spikeloom.sim.crossbar.array import CrossbarArray
 
-__all__ = ["EmulatedCells"]
+__all__ = ["BoardCells", "check_emulated", "digest"]
 
 FORMAT = "spikeloom emulated cells"
 VERSION = "1"
@@ -38,7 +39,7 @@ _REMEDY = "make it again by `spikeloom board`"
 
 
 @dataclass(frozen=True, eq=False)
-class EmulatedCells:
+class BoardCells:
     """Cells of all layers.
 
     Parameters
@@ -64,32 +65,29 @@ class EmulatedCells:
     __repr__ = short_repr
 
     @classmethod
-    def programmed(cls, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None) -> EmulatedCells:
+    def programmed(cls, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None) -> BoardCells:
         """Cells with the chip's weights, those of its reference; `arrays` if they are programmed already.
 
         Raises `HostError` where emulators cannot have such cells.
         """
         check_emulated(chip)
-        if arrays is None:
-            arrays = _array_module().build_arrays(chip)
-        grids = [array.current_grid.astype(np.int32) for array in arrays]
+        model = _model()
+        arrays = model.build_arrays(chip) if arrays is None else arrays
+        grids = tuple(grid.astype(np.int32) for grid in model.emulated_weights(chip, arrays))
+        facts = _facts(chip, "programmed")
         if not chip.parameters.programmer:
-            return cls("programmed", **_of(chip, chip_digest(chip)), weights=tuple(grids))
-        conductances = []
-        for index, (array, grid) in enumerate(zip(arrays, grids, strict=True)):
-            conductances.append(_pairs(index, _numbers(chip, array.cells_S), grid))
-        return cls(
-            "programmed", **_of(chip, chip_digest(chip)), conductances=tuple(conductances), factors=_factors(chip)
-        )
+            return cls(**facts, weights=grids)
+        cells = model.emulated_cells(chip, [model.CellState.at(array.cells_S) for array in arrays])
+        pairs = tuple(_pairs(index, chip, layer.numbers, grids[index]) for index, layer in enumerate(cells))
+        return cls(**facts, conductances=pairs, factors=tuple(layer.factors for layer in cells))
 
     @classmethod
-    def fresh(cls, chip: ProgrammedChip) -> EmulatedCells:
+    def fresh(cls, chip: ProgrammedChip) -> BoardCells:
         """Cells of the chip as they leave the fab, to be programmed by pulses; errors as `programmed`."""
         check_emulated(chip)
-        conductances = tuple(
-            _numbers(chip, _model(chip, index).fresh().g_S) for index in range(len(chip.parameters.layers))
-        )
-        return cls("fresh", **_of(chip, fresh_digest(chip)), conductances=conductances, factors=_factors(chip))
+        cells = _model().emulated_cells(chip)
+        numbers, factors = tuple(layer.numbers for layer in cells), tuple(layer.factors for layer in cells)
+        return cls(**_facts(chip, "fresh"), conductances=numbers, factors=factors)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the file, whole or not at all; the same bytes for the same cells."""
@@ -107,7 +105,7 @@ class EmulatedCells:
         return place
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> EmulatedCells:
+    def load(cls, path: str | os.PathLike[str]) -> BoardCells:
         """What is in a file; `FileError` if there is none, or if it is another one, or damaged."""
         place = as_path(path, "file of cells")
         from safetensors import SafetensorError, safe_open
@@ -147,15 +145,20 @@ def check_emulated(chip: ProgrammedChip) -> None:
         )
 
 
-def fresh_digest(chip: ProgrammedChip) -> str:
-    """SHA-256 of what fresh cells depend on."""
+def digest(chip: ProgrammedChip, state: str) -> str:
+    """SHA-256 of what the chip's cells depend on in this state, "programmed" or "fresh"."""
+    if state == "programmed":
+        return chip_digest(chip)
     facts = [build_id(chip.parameters), chip.seed, chip.device.model_dump(mode="json")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _of(chip: ProgrammedChip, digest: str) -> dict[str, Any]:
+def _facts(chip: ProgrammedChip, state: str) -> dict[str, Any]:
     gains = tuple(int(layer.gain_shift) for layer in chip.layers)
-    return {"build": build_id(chip.parameters), "seed": chip.seed, "gains": gains, "chip": digest}
+    return {
+        "state": state, "build": build_id(chip.parameters), "seed": chip.seed, "gains": gains,
+        "chip": digest(chip, state),
+    }  # fmt: skip
 
 
 def _checksum(facts: dict[str, str], tensors: dict[str, NDArray[Any]]) -> str:
@@ -166,10 +169,10 @@ def _checksum(facts: dict[str, str], tensors: dict[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _array_module() -> Any:
+def _model() -> Any:
     """The model of devices; a host can do without, if it has the file."""
     try:
-        import spikeloom.sim.crossbar.array as module
+        import spikeloom.sim.crossbar.emulated_cells as module
     except ImportError as error:
         raise HostError(
             f"The cells of a board's emulators come from the model of devices, which needs '{error.name}': install it, "
@@ -178,37 +181,22 @@ def _array_module() -> Any:
     return module
 
 
-def _model(chip: ProgrammedChip, index: int) -> Any:
-    """The cells of a layer."""
-    _array_module()
-    from spikeloom.sim.programming.write_verify import model_of
+def _pairs(index: int, chip: ProgrammedChip, numbers: NDArray[np.int32], grid: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Both cells of every pair, int32 [2, inputs, outputs], of which the difference is W.
 
-    return model_of(chip, index)
-
-
-def _numbers(chip: ProgrammedChip, cells_S: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Conductances as emulators with programmers hold them."""
-    from spikeloom.sim.devices.integer_cells import cell_grid, grid_numbers
-
-    numbers: NDArray[np.int32] = grid_numbers(cells_S, cell_grid(chip.device))
-    return numbers
-
-
-def _pairs(index: int, nearest: NDArray[np.int32], grid: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Both cells of every pair, of which the difference is W; of cells between two numbers one moves by one step."""
-    p, n = nearest
-    pairs = np.where(p >= grid, np.stack([p, p - grid]), np.stack([n + grid, n])).astype(np.int32)
-    wrong = np.argwhere((np.abs(pairs - nearest) > 1).any(axis=0))
+    Those of a chip that was programmed by pulses are `numbers`. Levels that were set at once lie between two numbers,
+    or beyond the range of a cell: then cells are moved as far as their pair's W needs.
+    """
+    top = (chip.device.levels - 1) << CURRENT_BITS
+    wrong = np.argwhere(np.abs(grid) > top)
     if len(wrong):
         row, column = wrong[0].tolist()
         raise HostError(
-            f"Layer {index}: the cells at row {row}, column {column} lie beyond the levels, where an emulator with "
-            'programmers has no numbers: compile the chip with [programming] method = "write-verify", or build the '
+            f"Layer {index}: the weight at row {row}, column {column} is {grid[row, column] / 1024:.3f} steps of "
+            f"conductance, and cells of {chip.device.levels} levels in an emulator with programmers hold at most "
+            f'{chip.device.levels - 1}: compile the chip with [programming] method = "write-verify", or build the '
             "board with [hardware] programmer = false"
         )
-    return pairs
-
-
-def _factors(chip: ProgrammedChip) -> tuple[NDArray[np.uint8], ...]:
-    """D of the cells of every layer."""
-    return tuple(_model(chip, index).factors() for index in range(len(chip.parameters.layers)))
+    n = np.clip(numbers[0] - grid, 0, top)
+    n += np.maximum(0, -grid - n) - np.maximum(0, grid + n - top)
+    return np.stack([n + grid, n]).astype(np.int32)

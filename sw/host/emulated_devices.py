@@ -24,10 +24,9 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.serial.protocol import emulator_address
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sw.host.emulated_cells import EmulatedCells, check_emulated, fresh_digest
+from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated, digest
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.transport import READ, Accesses, Answers, accesses
-from spikeloom.sw.weight_image.file import chip_digest
 
 if TYPE_CHECKING:
     from spikeloom.sim.crossbar.array import CrossbarArray
@@ -64,7 +63,7 @@ class EmulatedDevices:
     given : cells made elsewhere, that are taken for the chip that they are of
     """
 
-    def __init__(self, bus: EmulatorBus, layers: int, given: EmulatedCells | None = None) -> None:
+    def __init__(self, bus: EmulatorBus, layers: int, given: BoardCells | None = None) -> None:
         self._bus = bus
         self._layers = layers
         self._given = given
@@ -79,22 +78,15 @@ class EmulatedDevices:
 
         Raises `HostError` where they are emulators of another chip, or cannot hold its cells.
         """
-        check_emulated(chip)
-        self._write(chip, "programmed", chip_digest(chip), arrays)
+        self._write(chip, "programmed", arrays)
 
     def manufacture(self, chip: ProgrammedChip) -> None:
         """Give the board the chip's cells as they leave the fab, each with its own response to pulses."""
-        check_emulated(chip)
-        if chip.device.cell != "emulated":
-            raise HostError(
-                f"The board's cells answer pulses as those of cell 'emulated' do, and the chip's cell is "
-                f"'{chip.device.cell}': compile it with [device] cell = \"emulated\", or load with method 'fast'"
-            )
-        self._write(chip, "fresh", fresh_digest(chip))
+        self._write(chip, "fresh")
 
     def before_pulses(self, chip: ProgrammedChip) -> None:
         """Fresh cells, unless the board has been given cells of this chip already: then pulses go on from there."""
-        if self._has != fresh_digest(chip):
+        if self._has != digest(chip, "fresh"):
             self.manufacture(chip)
 
     def cells(self) -> tuple[CellState, ...]:
@@ -117,7 +109,7 @@ class EmulatedDevices:
             answers = self._bus.execute(accesses(READ, np.full(count, emulator_address(layer) + CELLS)))
             _check_answers(answers, layer)
             numbers, _ = emulator_cells(shape, answers["data"])
-            states.append(CellState.at(grid.low_S + numbers * grid.unit_S))
+            states.append(CellState.at((grid.low_S + numbers * grid.unit_S).astype(np.float64)))
         return tuple(states)
 
     def drift(self) -> DriftSnapshot | None:
@@ -133,12 +125,11 @@ class EmulatedDevices:
             raise SpikeLoomError("The board's cells are unknown: load a chip first")
         return self._chip
 
-    def _write(
-        self, chip: ProgrammedChip, state: str, digest: str, arrays: Sequence[CrossbarArray] | None = None
-    ) -> None:
+    def _write(self, chip: ProgrammedChip, state: str, arrays: Sequence[CrossbarArray] | None = None) -> None:
         """Write cells in this state into every emulator, after all is known to fit."""
+        check_emulated(chip)
         shapes = [self._shape(chip, layer) for layer in range(self._layers)]
-        cells = self._cells(chip, state, digest, arrays)
+        cells = self._cells(chip, state, arrays)
         words = [_words(shape, cells, layer) for layer, shape in enumerate(shapes)]
         self._has, self._chip = "", chip
         for layer, shape in enumerate(shapes):
@@ -147,23 +138,20 @@ class EmulatedDevices:
                 self._bus.fill(at + GAIN, np.array([cells.gains[layer]], np.uint32))
             self._bus.fill(at + POINTER, np.zeros(1, np.uint32))
             self._bus.fill(at + CELLS, words[layer])
-        if chip.device.cell == "emulated" and (state == "fresh" or chip.programming.method == "write-verify"):
-            self._has = fresh_digest(chip)
+        if chip.parameters.programmer and (state == "fresh" or chip.programming.method == "write-verify"):
+            self._has = digest(chip, "fresh")  # else some conductances have been rounded
 
-    def _cells(
-        self, chip: ProgrammedChip, state: str, digest: str, arrays: Sequence[CrossbarArray] | None
-    ) -> EmulatedCells:
+    def _cells(self, chip: ProgrammedChip, state: str, arrays: Sequence[CrossbarArray] | None) -> BoardCells:
         given = self._given
-        if given is not None and (given.state, given.chip) == (state, digest):
+        if given is not None and (given.state, given.chip) == (state, digest(chip, state)):
             return given
         try:
-            return EmulatedCells.fresh(chip) if state == "fresh" else EmulatedCells.programmed(chip, arrays)
+            return BoardCells.fresh(chip) if state == "fresh" else BoardCells.programmed(chip, arrays)
         except HostError as error:
             if given is None:
                 raise
             raise HostError(
-                f"The file of cells is of another chip, or of {given.state} cells where {state} ones are needed, and: "
-                f"{error}"
+                f"The given cells are not the {state} ones of this chip, and none can be made: {error}"
             ) from None
 
     def _shape(self, chip: ProgrammedChip, layer: int) -> EmulatorShape:
@@ -205,7 +193,7 @@ def _check_answers(answers: Answers, layer: int) -> None:
         )
 
 
-def _words(shape: EmulatorShape, cells: EmulatedCells, layer: int) -> NDArray[np.uint32]:
+def _words(shape: EmulatorShape, cells: BoardCells, layer: int) -> NDArray[np.uint32]:
     """What is written into the emulator of a layer; `HostError` for a cell that it cannot hold."""
     if shape.programmer:
         numbers, low, high = cells.conductances[layer], 0, shape.highest

@@ -24,7 +24,7 @@ from spikeloom.hw.serial.protocol import (
     most_payload,
 )
 from spikeloom.sim.common.arguments import check_whole, is_number
-from spikeloom.sw.host.emulated_cells import EmulatedCells
+from spikeloom.sw.host.emulated_cells import BoardCells
 from spikeloom.sw.host.emulated_devices import EmulatedDevices, is_emulated
 from spikeloom.sw.host.errors import BusError, HostError
 from spikeloom.sw.host.serial_link import SerialLink
@@ -64,7 +64,7 @@ class SerialTransport(Transport):
         baud: int = DEFAULT_BAUD,
         patience_s: float = 2.0,
         tries: int = 4,
-        cells: EmulatedCells | str | os.PathLike[str] | None = None,
+        cells: BoardCells | str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(port, str | os.PathLike):
             raise ArgumentTypeError(f"A serial port has a name, such as '/dev/ttyUSB0', not {type(port).__name__}")
@@ -72,7 +72,7 @@ class SerialTransport(Transport):
         check_whole("tries", tries, 1, 1000)
         if not is_number(patience_s) or not 0 < patience_s <= 86_400:
             raise SpikeLoomError(f"patience_s must be a number of seconds in 0 .. 86,400, above 0, not {patience_s!r}")
-        given = cells if cells is None or isinstance(cells, EmulatedCells) else EmulatedCells.load(cells)
+        given = cells if cells is None or isinstance(cells, BoardCells) else BoardCells.load(cells)
         self._port = SerialPort(os.fspath(port), baud, patience_s)
         self._patience_s = patience_s
         self._results: deque[tuple[int, list[int]]] = deque()
@@ -165,37 +165,65 @@ class SerialTransport(Transport):
             yield slice(start, len(pieces))
 
     def send(self, frames: Frames) -> None:
-        """Send frames of images; results that are in the way of one are kept for `receive`."""
-        for words, tag in zip(frames.words, frames.tags.tolist(), strict=True):
-            self._send(image(_ROOM_CYCLES, tag, words.tobytes(), self.board.encoder_lanes))
+        """Send frames of images, as many in each request as the board has room for; results that are in the way of an
+        image are kept for `receive`.
+        """
+        lanes = self.board.encoder_lanes
+        images = [
+            image(_ROOM_CYCLES, tag, words.tobytes(), lanes)
+            for words, tag in zip(frames.words, frames.tags.tolist(), strict=True)
+        ]
+        place, ends = 0, time.monotonic() + self._patience_s
+        while place < len(images):
+            taken, came = self._send_some(images, place)
+            place += taken
+            if taken or came:
+                ends = time.monotonic() + self._patience_s
+            elif time.monotonic() > ends:
+                raise self._blocked("takes no further image")
 
-    def _send(self, sent: Piece) -> None:
+    def _blocked(self, what: str) -> HostError:
+        return HostError(
+            f"The chip at '{self._port.name}' {what}, and gives no result: reset it (host.transport.hardware_reset()), "
+            "or connect again, and load it again"
+        )
+
+    def _send_some(self, images: Sequence[Piece], place: int) -> tuple[int, int]:
+        """Send images from a place on in one request; how many were taken, and how many results came meanwhile."""
         result = wait_for(Command.RESULT, _ROOM_CYCLES, self.board.layers)
-        most = most_payload(self.board.buffer_bytes)
-        if len(sent.request) + len(result.request) > most or sent.answer_bytes + result.answer_bytes > most:
+        most, held = most_payload(self.board.buffer_bytes), self._held
+        pieces: list[Piece] = []
+        asked = answered = 0
+        for sent in images[place : place + most]:
+            more = [result, sent] if held >= _HELD else [sent]
+            asked += sum(len(piece.request) for piece in more)
+            answered += sum(piece.answer_bytes for piece in more)
+            if asked > most or answered > most:
+                break
+            held += 1 if len(more) == 1 else 0
+            pieces += more
+        if not pieces:
             raise HostError(
-                f"An image frame, {len(sent.request)} bytes, and its result do not fit into the board's buffer of "
-                f"{self.board.buffer_bytes} bytes: build the board with a larger one"
+                f"An image frame, {len(images[place].request)} bytes, and a result do not fit into the board's buffer "
+                f"of {self.board.buffer_bytes} bytes: build the board with a larger one"
             )
-        ends = time.monotonic() + self._patience_s
-        while True:
-            pieces = [result, sent] if self._held >= _HELD else [sent]
-            with self.request(pieces, len(pieces) * _ROOM_CYCLES) as reader:
-                if len(pieces) > 1 and self._keep(reader):
-                    ends = time.monotonic() + self._patience_s
-                taking = Taking(reader.byte())
-            if taking == Taking.TAKEN:
-                self._held += 1
-                if self.devices is not None:
-                    self.devices.frames_sent += 1
-                return
+        taken = came = 0
+        takings = []
+        with self.request(pieces, len(pieces) * _ROOM_CYCLES) as reader:
+            for piece in pieces:
+                if piece is result:
+                    came += self._keep(reader)
+                else:
+                    takings.append(Taking(reader.byte()))
+                    self._held += takings[-1] == Taking.TAKEN
+        taken = takings.count(Taking.TAKEN)
+        if self.devices is not None:
+            self.devices.frames_sent += taken
+        if Taking.STUCK in takings:
+            raise self._blocked("has taken a part of an image only")
+        if taken < len(takings):
             self._held = _HELD  # the next request begins with a result
-            if taking == Taking.STUCK or time.monotonic() > ends:
-                what = "has taken a part of an image only" if taking == Taking.STUCK else "takes no further image"
-                raise HostError(
-                    f"The chip at '{self._port.name}' {what}, and gives no result: reset it "
-                    "(host.transport.hardware_reset()), or connect again, and load it again"
-                )
+        return taken, came
 
     def _keep(self, reader: AnswerReader) -> bool:
         """Keep a result, if there is one."""

@@ -142,6 +142,7 @@ def test_a_cable_that_is_pulled(board: SerialBoard, after: int) -> None:
         with connected(board, 1.0) as host:
             try:
                 exact(host, board.chip)
+                exact(host, board.chip)
             except TransportClosed as gone:
                 sentence = f"The serial port '{board.port}' is gone: plug the board's cable in again, and connect again"
                 assert str(gone) == sentence
@@ -357,7 +358,7 @@ def test_waits_and_resets(board: SerialBoard) -> None:
         )
         assert answers.tolist() == [(0, 1), (2, 0), (3, 0)] and transport.devices is None
         with pytest.raises(BusError):
-            transport.fill(0x0300_0000, np.arange(3, dtype=np.uint32))
+            transport.fill(0x0500_0000, np.arange(3, dtype=np.uint32))
 
 
 @pytest.mark.parametrize(
@@ -391,7 +392,7 @@ def test_an_image_that_is_too_long(board: SerialBoard) -> None:
         host.transport.send(frames)
         longer = np.concatenate([frames.words] * 5, axis=1)
         with pytest.raises(
-            HostError, match=r"^An image frame, 144 bytes, and its result do not fit into the board's buf"
+            HostError, match=r"^An image frame, 144 bytes, and a result do not fit into the board's buf"
         ):
             host.transport.send(type(frames)(longer, frames.tags, frames.ids))
 

@@ -20,8 +20,7 @@ CHIP = host_chip(device=DEVICE.model_copy(update={**EMULATED, "device_sigma": 0.
 def test_programmed_by_pulses() -> None:
     done = program_chip(CHIP)
     assert all(layer.first.failed.any() and layer.second.any() for layer in done.layers)
-    with Host(CosimTransport(CHIP, quick=True)) as host:
-        host.connect()
+    with Host.connect(CosimTransport(CHIP, quick=True)) as host:
         same_programming(host.load(CHIP), done)
         assert host.transport.devices is not None
         states = host.transport.devices.cells()
