@@ -47,8 +47,8 @@ def emulator_members() -> dict[str, Member]:
     """The bus of the emulators.
 
     `load_write` or `load_read` is up, with `load_address` (layer << 20 | byte address) and `load_data` stable, until
-    the cycle with `load_ack`, in which `load_read_data` is the word that was read. The cycle after is one without
-    request.
+    the cycle with `load_ack`, in which `load_read_data` is the word that was read, or `load_error` says that there is no
+    such word. The cycle after is one without request.
     """
     return {
         "load_address": Out(EMULATOR_ADDRESS_BITS),
@@ -56,6 +56,7 @@ def emulator_members() -> dict[str, Member]:
         "load_write": Out(1),
         "load_read": Out(1),
         "load_ack": In(1),
+        "load_error": In(1),
         "load_read_data": In(32),
     }
 
@@ -107,7 +108,8 @@ class AccessPort(wiring.Component):
         bridge, emulator = BRIDGE_ADDRESS >> _PAGE, EMULATOR_ADDRESS >> _PAGE
         axi_answer = Mux(self.write, self.bvalid, self.rvalid)
         own_response = Mux(exists, Mux(self.write, Response.SLVERR, Response.OKAY), Response.DECERR)
-        axi_response = Mux(to_axi, Mux(self.write, self.bresp, self.rresp), Response.OKAY)
+        load_response = Mux(self.load_error, Response.DECERR, Response.OKAY)
+        axi_response = Mux(to_axi, Mux(self.write, self.bresp, self.rresp), load_response)
         m.d.comb += [
             to_axi.eq(page < bridge),
             to_emulator.eq((page == emulator) | (page == emulator + 1)),

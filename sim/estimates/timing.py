@@ -116,7 +116,7 @@ def _spans(
                 seen = seen + long + group + NEURON_CYCLES + VERDICT_CYCLES + classes
             else:
                 seen = seen + long + shape.groups * group + 2 + NEURON_CYCLES
-            rows = trace.spikes[index][live, step - 1]
+            rows = np.unpackbits(trace.spikes[index][live, step - 1], axis=-1, count=shape.outputs)
         end[live] = seen + 1
         offered[live] = np.maximum(seen + 1, offered[live] + again + p.pixel_words + 1)
     return end
