@@ -48,7 +48,7 @@ class EmulatorRegisters(wiring.Component):
                 "bus": In(EmulatorBusSignature()),
                 "gain": Out(shape.parameters.gain_bits),
                 "pointer": Out(range(shape.depth + 1)),
-                "place": Out(range(shape.load_words)),
+                "place": Out(range(max(2, shape.load_words))),
                 "store": Out(1),
                 **(reading if shape.programmer else {}),
             }

@@ -12,7 +12,7 @@ from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit
 from spikeloom.hw.boards.clocks import Clock
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sw.host.emulated_cells import EmulatedCells, check_emulated
+from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated
 
 if TYPE_CHECKING:
     from spikeloom.sw.config.board_section import BoardSection
@@ -46,10 +46,10 @@ def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock:
     )
 
 
-def board_cells(chip: ProgrammedChip) -> EmulatedCells:
+def board_cells(chip: ProgrammedChip) -> BoardCells:
     """The cells that a host loads: those with the chip's weights, or, where pulses program them, as they leave the fab.
 
     Raises `HostError` where emulators cannot have such cells.
     """
     pulsed = chip.parameters.programmer and chip.programming.method == "write-verify"
-    return EmulatedCells.fresh(chip) if pulsed else EmulatedCells.programmed(chip)
+    return BoardCells.fresh(chip) if pulsed else BoardCells.programmed(chip)
