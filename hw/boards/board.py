@@ -36,7 +36,6 @@ class Board:
     capacity : what the FPGA has
     block_ram_bits : of one block memory
     pll_pad : whether the crystal is at the pin that belongs to the PLL
-    unused_lines : of the serial port, which are left alone
     busy_led, error_led : numbers of the resource `led`
     loader : openFPGALoader's arguments for the board, without the file
     """
@@ -52,7 +51,6 @@ class Board:
     capacity: ClassVar[Usage]
     block_ram_bits: ClassVar[int]
     pll_pad: ClassVar[bool] = False
-    unused_lines: ClassVar[tuple[str, ...]] = ()
     busy_led: ClassVar[int] = 0
     error_led: ClassVar[int] = 1
     loader: ClassVar[tuple[str, ...]]

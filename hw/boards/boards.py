@@ -17,7 +17,7 @@ __all__ = ["BOARDS", "register_board"]
 
 
 def _positive(value: object) -> bool:
-    return is_whole(value) and int(str(value)) > 0
+    return isinstance(value, int) and is_whole(value) and value > 0
 
 
 _REGISTRATION = Registration(

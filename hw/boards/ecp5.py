@@ -60,7 +60,7 @@ class Ecp5(Family):
             **{f"a_{name}": value for name, value in analog.items()},
             **{f"i_{name}": Const(0) for name in low},
             **{f"i_{name}": Const(1) for name in ("PHASEDIR", "PHASESTEP", "PHASELOADREG")},
-            i_CLKI=crystal.i,
+            i_CLKI=crystal,
             i_CLKFB=feedback,
             o_CLKOP=feedback,
             o_CLKOS=out,

@@ -69,7 +69,7 @@ class Family:
 
         Parameters
         ----------
-        crystal : pin of the crystal, as `platform.request` gives it: with a buffer, or with `pad` the bare pin
+        crystal : the crystal's signal, or with `pad` its bare pin
         pad : whether the crystal is at the pin that belongs to the PLL
         out, lock : driven, 1 bit each: the clock, and whether it is steady
         """

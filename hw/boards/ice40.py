@@ -38,7 +38,7 @@ class Ice40(Family):
         """As `Family.add_pll`."""
         from amaranth.hdl import Const, Instance
 
-        source = {"i_PACKAGEPIN": crystal.io} if pad else {"i_REFERENCECLK": crystal.i}
+        source = {"i_PACKAGEPIN" if pad else "i_REFERENCECLK": crystal}
         m.submodules.pll = Instance(
             "SB_PLL40_PAD" if pad else "SB_PLL40_CORE",
             p_FEEDBACK_PATH="SIMPLE",

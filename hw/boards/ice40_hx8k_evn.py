@@ -24,7 +24,6 @@ class Ice40Hx8kEvn(Board):
     buffer_bytes = 512
     capacity = Usage(luts=7_680, flip_flops=7_680, carry=7_680, block_rams=32)
     block_ram_bits = 4_096
-    unused_lines = ("rts", "cts", "dtr", "dsr", "dcd")
     loader = ("-b", "ice40_generic")
 
     def platform(self) -> Any:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from spikeloom.hw.boards.board import Board
-from spikeloom.hw.boards.steps import StepError
+from spikeloom.hw.boards.steps import BitstreamError
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import run
 
@@ -41,7 +41,7 @@ def program(board: Board, bitstream: Path, log: Path) -> list[str]:
     Raises
     ------
     SpikeLoomError : the program is missing
-    StepError : it failed, as for a board that is not connected
+    BitstreamError : it failed, as for a board that is not connected
     """
     command = [loader(), *board.loader, str(bitstream.resolve())]
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def program(board: Board, bitstream: Path, log: Path) -> list[str]:
         ended = run(command, output=file)
     if ended.returncode != 0:
         said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-        raise StepError(
+        raise BitstreamError(
             f"{LOADER} could not program the board {board.name}: {said[-1] if said else 'no message'} (log: {log}); "
             "connect the board's USB port, see that your user may use it (udev rules, docs/boards/README.md), and give "
             "--program again, which repeats this step only"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from spikeloom.hw.boards.board import Board
-from spikeloom.hw.boards.steps import StepError
+from spikeloom.hw.boards.steps import BitstreamError
 from spikeloom.hw.export.yosys import run_yosys
 
 __all__ = ["MODELS", "NETLIST", "NetlistPort", "netlist_ports", "placed_netlist"]
@@ -83,7 +83,7 @@ def placed_netlist(board: Board, netlist: Mapping[str, Any]) -> dict[str, str]:
 
     Raises
     ------
-    StepError : the design has a kind of cell that has no model
+    BitstreamError : the design has a kind of cell that has no model
     SynthesisError : Yosys does not take the netlist
     """
     wired = _wired(netlist)
@@ -91,7 +91,7 @@ def placed_netlist(board: Board, netlist: Mapping[str, Any]) -> dict[str, str]:
     kinds = {cell["type"] for cell in module["cells"].values()} - {"$_BUF_", "$_NOT_"}
     models, missing = _models(board, kinds)
     if missing:
-        raise StepError(
+        raise BitstreamError(
             f"There is no simulation model of {', '.join(missing)} for {board.family.name}; simulate the exported "
             "Verilog instead, which is what was synthesised"
         )
@@ -215,7 +215,9 @@ def _select(name: str, cell: dict[str, Any], highest: int) -> tuple[dict[str, An
             cell["connections"][pin] = [highest]
     values = {key: value for key, value in cell["parameters"].items() if key.startswith("INITVAL_")}
     if any("1" in value for value in values.values()):
-        raise StepError(f"There is no simulation model of the start values of {name}; simulate the exported Verilog")
+        raise BitstreamError(
+            f"There is no simulation model of the start values of {name}; simulate the exported Verilog"
+        )
     for key in values:
         del cell["parameters"][key]
     return inverters, highest

@@ -23,7 +23,7 @@ from spikeloom.hw.boards.programs import Program
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.processes import end, start
 
-__all__ = ["OWN_LOG", "Done", "Step", "StepError", "Steps"]
+__all__ = ["OWN_LOG", "BitstreamError", "Done", "Step", "Steps"]
 
 Tell = Callable[[str, str], None]
 """Told (step, what it does now)."""
@@ -35,7 +35,7 @@ _HEADLINES = re.compile(r"^(?:[\d.]+ Executing (?P<pass>[\w -]+) pass|Info: (?P<
 _LAST_LINES = 400
 
 
-class StepError(SpikeLoomError):
+class BitstreamError(SpikeLoomError):
     """A program of the tool chain did not take the design, or could not be run."""
 
 
@@ -106,7 +106,7 @@ class Steps:
         return self._logs / f"{step}.log"
 
     def run(self, step: Step) -> Done:
-        """Run a step, unless its results are there. Raises `StepError` for a program that fails."""
+        """Run a step, unless its results are there. Raises `BitstreamError` for a program that fails."""
         earlier = self._earlier(step)
         if earlier is not None:
             self._tell(step.name, "finished before")
@@ -152,10 +152,10 @@ class Steps:
                     file.write(own.read_bytes())
         if process.returncode != 0:
             why = _reason(log, process.returncode)
-            raise StepError(f"{step.program.name} could not {step.task}: {why} (log: {log})")
+            raise BitstreamError(f"{step.program.name} could not {step.task}: {why} (log: {log})")
         missing = [name for name in step.results if not (work / name).is_file()]
         if missing:
-            raise StepError(f"{step.program.name} wrote no {', '.join(missing)}, and gave no error (log: {log})")
+            raise BitstreamError(f"{step.program.name} wrote no {', '.join(missing)}, and gave no error (log: {log})")
 
     def _wait(self, process: subprocess.Popen[bytes], step: Step, work: Path, log: Path) -> None:
         """Wait for the end; tell what the log says the program is at."""

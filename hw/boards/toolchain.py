@@ -18,7 +18,7 @@ from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.placed import Timing, timing_of
 from spikeloom.hw.boards.programs import Program, Programs, programs_of
 from spikeloom.hw.boards.project import TOP, Project
-from spikeloom.hw.boards.steps import OWN_LOG, Done, Step, StepError, Steps
+from spikeloom.hw.boards.steps import OWN_LOG, BitstreamError, Done, Step, Steps
 from spikeloom.hw.boards.top import UNIT_NAME
 from spikeloom.hw.errors import SpikeLoomError
 
@@ -29,7 +29,7 @@ SMALLER = "choose a larger board, or make the network, lanes, or rows per cycle 
 _REPORT, _NETLIST = "report.json", "placed.json"
 
 
-class TimingError(StepError):
+class TimingError(BitstreamError):
     """No placement met the clock. `highest_Hz` is that of the best one."""
 
     def __init__(self, message: str, highest_Hz: float) -> None:
@@ -144,7 +144,7 @@ def build(
     ------
     SpikeLoomError : the FPGA is too small
     TimingError : no placement met the clock
-    StepError : a program did not take the design
+    BitstreamError : a program did not take the design
     """
     programs = programs_of(project.board.family) if programs is None else programs
     steps = Steps(folder / "steps", folder / "logs", tell)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from amaranth.build import Subsignal
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.lib import io
 
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.clocks import Clock
 
-__all__ = ["RESET_BITS", "UNIT", "UNIT_NAME", "BoardTop"]
+__all__ = ["RESET_BITS", "UNIT", "UNIT_NAME", "BoardTop", "pad"]
 
 UNIT = "spikeloom_board"
 """Module of the unit."""
@@ -22,6 +24,16 @@ UNIT_NAME = "unit"
 RESET_BITS = 12
 """The reset lasts 2^RESET_BITS clock cycles from the PLL's lock on. iCE40's block memories read as zeros in the first
 3 us after configuration, which ends within them at any clock up to a gigahertz."""
+
+
+def pad(m: Module, name: str, direction: str, pin: Any) -> Any:
+    """A pin's buffer, which becomes a part of the module; returns the signal on the inner side.
+
+    direction : "i" or "o"
+    pin : as `platform.request(..., dir="-")` gives it
+    """
+    m.submodules[f"pad_{name}"] = buffer = io.Buffer(direction, pin)
+    return buffer.i if direction == "i" else buffer.o
 
 
 class BoardTop(Elaboratable):
@@ -44,29 +56,31 @@ class BoardTop(Elaboratable):
         clock = Signal(name="board_clock")
         m.d.comb += ClockSignal().eq(clock)
         self._add_clock(m, platform, clock)
-        uart = platform.request("uart", 0, dir=dict.fromkeys(board.unused_lines, "-") or None)
+        lines = [line.name for line in platform.lookup("uart", 0).ios if isinstance(line, Subsignal)]
+        uart = platform.request("uart", 0, dir=dict.fromkeys(lines, "-"))
         m.submodules[UNIT_NAME] = Instance(
             UNIT,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_rx=uart.rx.i,
-            o_tx=uart.tx.o,
-            o_busy=platform.request("led", board.busy_led).o,
-            o_error=platform.request("led", board.error_led).o,
+            i_rx=pad(m, "rx", "i", uart.rx),
+            o_tx=pad(m, "tx", "o", uart.tx),
+            o_busy=pad(m, "busy", "o", platform.request("led", board.busy_led, dir="-")),
+            o_error=pad(m, "error", "o", platform.request("led", board.error_led, dir="-")),
         )
         board.add_extras(m, platform)
         return m
 
     def _add_clock(self, m: Module, platform: Any, clock: Signal) -> None:
         """Drive the clock, and the reset, which lasts until the PLL has locked and some time longer."""
-        board, with_pll = self._board, bool(self._clock.settings)
-        bare = with_pll and board.pll_pad
-        crystal = platform.request(board.crystal, 0, **({"dir": "-"} if bare else {}))
+        board = self._board
+        pin = platform.request(board.crystal, 0, dir="-")
         lock = Signal(name="pll_lock")
-        if with_pll:
-            board.family.add_pll(m, self._clock, crystal, bare, clock, lock)
+        if not self._clock.settings:
+            m.d.comb += [clock.eq(pad(m, "crystal", "i", pin)), lock.eq(Const(1))]
+        elif board.pll_pad:
+            board.family.add_pll(m, self._clock, pin.io, True, clock, lock)
         else:
-            m.d.comb += [clock.eq(crystal.i), lock.eq(Const(1))]
+            board.family.add_pll(m, self._clock, pad(m, "crystal", "i", pin), False, clock, lock)
         m.domains.start = ClockDomain(local=True, reset_less=True)
         m.d.comb += ClockSignal("start").eq(clock)
         locked = Signal(2)

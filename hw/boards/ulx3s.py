@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Ulx3s25F", "Ulx3s45F", "Ulx3s85F"]
 
-_OTHER_LINES = ("en", "tx", "rx", "gpio5", "gpio16", "gpio17")
+_ESP32 = ("en", "tx", "rx", "gpio0", "gpio5", "gpio16", "gpio17")
 
 
 class _Ulx3s(Board):
@@ -23,13 +23,16 @@ class _Ulx3s(Board):
     clock_Hz = 50e6
     baud = 1_000_000
     block_ram_bits = 18_432
-    unused_lines = ("rts", "dtr")
     loader = ("-b", "ulx3s")
 
     def add_extras(self, m: Module, platform: Any) -> None:
         """The ESP32 loads the FPGA anew when its GPIO0 is low."""
-        lines = platform.request("esp32", 0, dir={"gpio0": "o", **dict.fromkeys(_OTHER_LINES, "-")})
-        m.d.comb += lines.gpio0.o.eq(1)
+        from amaranth.hdl import Const
+
+        from spikeloom.hw.boards.top import pad
+
+        lines = platform.request("esp32", 0, dir=dict.fromkeys(_ESP32, "-"))
+        m.d.comb += pad(m, "esp32", "o", lines.gpio0).eq(Const(1))
 
 
 class Ulx3s85F(_Ulx3s):

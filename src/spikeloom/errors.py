@@ -7,6 +7,8 @@ of SpikeLoom.
 
 from __future__ import annotations
 
+from spikeloom.hw.boards.steps import BitstreamError
+from spikeloom.hw.boards.toolchain import TimingError
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.export.yosys import SynthesisError
 from spikeloom.hw.standard_cells.liberty import LibraryError
@@ -41,6 +43,7 @@ from spikeloom.sw.host.errors import (
 __all__ = [
     "ArgumentTypeError",
     "ArrayWarning",
+    "BitstreamError",
     "BuildError",
     "BusError",
     "Busy",
@@ -62,6 +65,7 @@ __all__ = [
     "SpikeLoomError",
     "SpikeLoomWarning",
     "SynthesisError",
+    "TimingError",
     "ToolError",
     "TransportClosed",
     "UnsupportedError",

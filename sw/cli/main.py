@@ -56,13 +56,15 @@ from spikeloom.sw.common.ending import leave
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import writable_folder, write_folder
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.settings import changed, setting_names
+from spikeloom.sw.config.settings import changed, check_settings, setting_names
 from spikeloom.sw.datasets.image_set import images_in_words
 
 if TYPE_CHECKING:
     from spikeloom.sw.flow.flow import Flow
 
 __all__ = ["app", "main"]
+
+_NO_BOARD = "this command makes no bitstream; leave it out"
 
 app = typer.Typer(
     cls=Commands,
@@ -177,6 +179,7 @@ def run(
 
     Finished steps with the same settings are skipped, so a stopped run resumes.
     """
+    check_settings(settings, ["board"], _NO_BOARD)
     given = changed(Config.load(config), settings)
     if fresh and start is not None:
         raise ConfigError(
@@ -316,6 +319,7 @@ def report(
     from spikeloom.sw.flow.run_settings import left_out, with_run_energies, with_run_settings
     from spikeloom.sw.flow.steps import make_flow
 
+    check_settings(settings, ["board"], _NO_BOARD)
     given = changed(Config.load(config), settings)
     check_data(given.data.set, data)
     flow = with_run_energies(make_flow(given, output, data=data))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -10,9 +11,16 @@ from spikeloom.hw.boards.board import TRIES
 from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.sim.common.choices import Choices
 from spikeloom.sim.common.units import FREQUENCY
+from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.sections import Section
 
-__all__ = ["BoardSection"]
+__all__ = ["NEEDS", "BoardSection", "board_problems"]
+
+NEEDS = (
+    "`board.clock_Hz` is a clock that the board's PLL makes (0.1 % apart at most), and `board.baud` a rate that the "
+    "clock divides to (2 % apart at most)"
+)
+"""What `board_problems` checks, for the manual."""
 
 
 class BoardSection(Section):
@@ -39,3 +47,18 @@ class BoardSection(Section):
     tries: Annotated[
         int, Field(ge=1, le=100, description="placements that are tried until the clock is met, each with another seed")
     ] = TRIES
+
+
+def board_problems(config: Any) -> Iterator[str]:
+    """A sentence for a clock, or a rate of the serial port, that the board cannot have."""
+    table = config.board
+    if not table.clock_Hz and not table.baud:
+        return
+    board = BOARDS[table.name]
+    field = "clock_Hz"
+    try:
+        clock = board.clock(table.clock_Hz or None)
+        field = "baud"
+        board.clocks_per_bit(clock, table.baud or None)
+    except SpikeLoomError as error:
+        yield f"[board] {field} {getattr(table, field):.12g}: {error}"

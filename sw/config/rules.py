@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.config.board_section import NEEDS as BOARD_NEEDS
+from spikeloom.sw.config.board_section import board_problems
 from spikeloom.sw.config.device_rules import (
     DIRECT,
     PULSES_NEED_PROGRAMMERS,
@@ -246,18 +247,6 @@ def _exact_sums(config: Tables) -> Iterator[str]:
         )
 
 
-def _board(config: Tables) -> Iterator[str]:
-    table = config.board
-    board = BOARDS[table.name]
-    field = "clock_Hz"
-    try:
-        clock = board.clock(table.clock_Hz or None)
-        field = "baud"
-        board.clocks_per_bit(clock, table.baud or None)
-    except SpikeLoomError as error:
-        yield f"[board] {field} {getattr(table, field):.12g}: {error}"
-
-
 def _lifetime(config: Tables) -> Iterator[str]:
     if config.lifetime.measure and not config.device.drifts:
         yield (
@@ -372,11 +361,7 @@ RULES: tuple[Rule, ...] = (
     ),
     # runs
     Needs(_traced, "`cosim.trace_images` is at most `cosim.images`, unless that is 0 (all)"),
-    Needs(
-        _board,
-        "`board.clock_Hz` is a clock that the board's PLL makes (0.1 % apart at most), and `board.baud` a rate that "
-        "the clock divides to (2 % apart at most)",
-    ),
+    Needs(board_problems, BOARD_NEEDS),
     Needs(_lifetime, lambda: f"`lifetime.measure = true` needs {drifting_cells()}"),
     Unused(
         ("lifetime.*",), (Choice("lifetime.measure", (False,)),), "since nothing is measured", ("lifetime.measure",)

@@ -5,7 +5,7 @@ As JSON, as a page, and as a picture. The same design gives the same bytes, but 
 
 from __future__ import annotations
 
-import io
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -111,6 +111,11 @@ class BoardReport:
         parts = {names[part]: usage for part, usage in self.parts.items()}
         return board_cells(parts, self.built.project.board.capacity, names.get(REST, REST))
 
+    @cached_property
+    def picture(self) -> str:
+        """The picture as a `data:` address, PNG."""
+        return data_uri(self.figure(), "png")
+
     def page(self) -> str:
         """The page."""
         environment = jinja2.Environment(
@@ -122,11 +127,10 @@ class BoardReport:
             keep_trailing_newline=True,
         )
         environment.filters.update(FILTERS)
-        return environment.get_template("board.html.j2").render(b=self.facts(), picture=data_uri(self.figure()))
+        return environment.get_template("board.html.j2").render(b=self.facts(), picture=self.picture)
 
     def files(self) -> dict[str, bytes | str]:
         """File name -> content: `report.json`, `report.html`, and the picture `cells.png`."""
-        picture = io.BytesIO()
-        self.figure().savefig(picture, format="png", dpi=150, metadata={"Software": None})
         text = json.dumps(self.facts(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        return {"report.json": text, "report.html": self.page(), "cells.png": picture.getvalue()}
+        picture = base64.b64decode(self.picture.partition(",")[2])
+        return {"report.json": text, "report.html": self.page(), "cells.png": picture}

@@ -50,7 +50,7 @@ BAD = [
     (
         {"zzz": 1},
         "Unknown key 'zzz'; valid are name, seed, data, train, nir, convert, tuning, coding, neuron, decision, "
-        "learning, crossbar, device, programming, energy, hardware, cosim, lifetime, preset",
+        "learning, crossbar, device, programming, energy, hardware, cosim, lifetime, board, preset",
     ),
     ({"descision": {}}, "Unknown key 'descision'; did you mean 'decision'?"),
     ({"convert": {"percentile": 0.0}}, "[convert] percentile must be above 0.0, not 0.0"),

@@ -184,6 +184,7 @@ WHERE = {
     "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
     "nir.file", "nir.reset", "nir.threshold", "nir.dt_s",  # in test_nir_flow.py
     "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves", "cosim.through_bus",
+    "board.name", "board.clock_Hz", "board.baud", "board.rows_per_cycle", "board.gain", "board.tries",  # test_board.py
 }  # fmt: skip
 
 

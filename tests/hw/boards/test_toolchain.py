@@ -1,0 +1,129 @@
+"""The tool chain with programs that do what the test says: seeds, missed clocks, designs that are too large."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from amaranth.lib.wiring import In, Out, Signature
+
+from spikeloom.hw.boards.boards import BOARDS
+from spikeloom.hw.boards.project import Project, project_of, unit_text
+from spikeloom.hw.boards.steps import BitstreamError
+from spikeloom.hw.boards.toolchain import TimingError, build, clock_below
+from spikeloom.hw.errors import SpikeLoomError
+from tests.hw.boards.fake_tools import FakeTools
+from tests.hw.boards.stand_in import StandIn
+
+HX8K = BOARDS["ice40-hx8k-evn"]
+
+
+@pytest.fixture(scope="module")
+def project() -> Project:
+    return project_of(HX8K, HX8K.clock(), unit_text(StandIn(36)))
+
+
+def test_files_and_options_are_those_of_the_platform(project: Project) -> None:
+    name, text = project.constraints
+    assert name == "top.pcf" and "set_io uart_0__rx__io B10" in text and "set_frequency clk12_0__io 12.0" in text
+    assert project.place == ("--hx8k", "--package", "ct256") and project.pack == ()
+    assert {"top.il", "top.ys", "spikeloom_board.sv"} <= project.sources.keys()
+    assert "read_verilog -sv  spikeloom_board.sv" in project.sources["top.ys"]
+    assert "SB_PLL40_CORE" in project.sources["top.il"] and "/" not in project.sources["top.il"].replace("//", "")
+    again = project_of(HX8K, HX8K.clock(), unit_text(StandIn(36)))
+    assert again.sources == project.sources, "the same design is the same text, and is not built again"
+
+
+def test_what_is_simulated_is_what_is_synthesised(project: Project) -> None:
+    for name, text in unit_text(StandIn(36)).items():
+        assert project.sources[name] == text
+
+
+@pytest.mark.parametrize(
+    ("board", "clock_Hz", "pll"),
+    [
+        ("ulx3s-25f", None, "EHXPLLL"),
+        ("icebreaker", None, "SB_PLL40_PAD"),
+        ("ulx3s-45f", 25e6, ""),
+        ("icebreaker", 12e6, ""),
+    ],
+)
+def test_every_board_has_its_pll(board: str, clock_Hz: float | None, pll: str) -> None:
+    chosen = BOARDS[board]
+    made = project_of(chosen, chosen.clock(clock_Hz), unit_text(StandIn(9)))
+    plls = set(re.findall(r"cell \\(EHXPLLL|SB_PLL40_\w+)", made.sources["top.il"]))
+    assert plls == ({pll} if pll else set())
+    pins = 6 if "ulx3s" in board else 5
+    assert len(re.findall(r"LOCATE|set_io", made.constraints[1])) == pins
+
+
+def test_a_unit_with_other_ports_is_refused() -> None:
+    other: Any = SimpleNamespace(signature=Signature({"rx": In(1), "tx": Out(1)}))
+    with pytest.raises(
+        SpikeLoomError, match=r"A board's unit has the members rx .in., tx, busy and error .* not rx, tx$"
+    ):
+        unit_text(other)
+
+
+def test_seeds_are_tried_until_the_clock_is_met(project: Project, tmp_path: Path) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    tools.order(highest={"7": 30.0, "8": 35.9, "9": 36.0})
+    built = build(project, tmp_path, seed=7, programs=tools.programs())
+    assert tools.calls() == ["yosys", "nextpnr7", "nextpnr8", "nextpnr9", "packer"]
+    assert built.placed.seed == 9 and [one.seed for one in built.tried] == [7, 8, 9]
+    assert json.loads(json.loads(built.bitstream)["packed"]) == {"seed": "9"}
+    assert set(built.seconds) == {"synthesise", "place", "pack"}
+    again = build(project, tmp_path, seed=8, programs=tools.programs())
+    assert tools.calls() == [] and again.bitstream == built.bitstream, "all of it had been done"
+
+
+def test_a_missed_clock_names_figures_path_and_remedy(project: Project, tmp_path: Path) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    tools.order(highest={"1": 30.0, "2": 33.0, "3": 20.0})
+    with pytest.raises(TimingError) as error:
+        build(project, tmp_path, tries=3, programs=tools.programs())
+    assert str(error.value) == (
+        "The clock of 36 MHz is not met: the best of 3 placements (seeds 1, 2, 3) reaches 33 MHz; its slowest path "
+        "takes 7.5 ns, through receiver, sender; give a lower clock (--clock 31500000), or other seeds (--seed 4)"
+    )
+    assert error.value.highest_Hz == 33e6 and "packer" not in tools.calls()
+    tools.order(highest={"1": 30.0, "4": 50.0})
+    built = build(project, tmp_path, seed=4, tries=1, programs=tools.programs())
+    assert tools.calls() == ["nextpnr4", "packer"] and built.synthesis.resumed
+
+
+def test_the_clock_to_give_is_one_that_the_board_has() -> None:
+    for highest in (13e6, 33e6, 47.77e6):
+        lower = clock_below(HX8K, highest)
+        assert lower is not None and 12e6 <= lower.Hz <= 0.99 * highest and HX8K.clock(lower.Hz) == lower
+    assert clock_below(HX8K, 11e6) is None
+
+
+def test_a_design_that_is_too_large_is_not_placed(project: Project, tmp_path: Path) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    tools.order(cells={f"cell_{number}": {"type": "SB_RAM40_4K"} for number in range(33)})
+    with pytest.raises(
+        SpikeLoomError, match=r"^The design needs 33 block memories, and the board ice40-hx8k-evn has 32"
+    ):
+        build(project, tmp_path, programs=tools.programs())
+    assert tools.calls() == ["yosys"]
+
+
+@pytest.mark.parametrize("program", ["yosys", "nextpnr", "packer"])
+def test_a_program_that_fails_is_named_with_its_log(project: Project, tmp_path: Path, program: str) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    tools.order(fails=[program])
+    with pytest.raises(
+        BitstreamError, match=f"^{program} could not .*: ERROR: this is too much ERROR: really .log: (.*)\\)$"
+    ) as e:
+        build(project, tmp_path, programs=tools.programs())
+    log = re.search(r"log: (.*)\)$", str(e.value))
+    assert log is not None and "and then some" in Path(log[1]).read_text()
+    tools.order()
+    before = tools.calls()
+    build(project, tmp_path, programs=tools.programs())
+    assert tools.calls()[0].startswith(program) and before, "what had ended well is not repeated"

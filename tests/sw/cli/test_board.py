@@ -1,0 +1,188 @@
+"""`spikeloom board`: files, tables, what is resumed, and errors in one sentence; with programs that do nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from spikeloom.hw.boards import toolchain
+from spikeloom.sim.common.lock import locked
+from spikeloom.sw.cli import board as module
+from spikeloom.sw.cli.main import app
+from spikeloom.sw.common.files import MANIFEST
+from spikeloom.sw.report.board import Speed
+from tests.fixtures.models import make_chip
+from tests.hw.boards.fake_tools import FakeTools
+from tests.hw.boards.stand_in import StandIn
+
+HX8K = "ice40-hx8k-evn"
+FOLDER = f"build/small/board/{HX8K}"
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["board", *arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+class Bench:
+    """The command in a folder with a chip, with a stand-in for its unit."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tools = FakeTools(folder / "tools")
+        self.units: list[tuple[Any, ...]] = []
+        self.monkeypatch = monkeypatch
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.setattr(toolchain, "programs_of", lambda family: self.tools.programs())
+        monkeypatch.setattr(module, "unit_of", self._unit)
+        make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2}).save(folder / "small.loom")
+
+    def _unit(self, chip: Any, section: Any, chosen: Any, clock: Any) -> StandIn:
+        cycles = chosen.clocks_per_bit(clock, section.baud or None)
+        self.units.append((section.rows_per_cycle, section.gain, chosen.name, cycles))
+        return StandIn(cycles)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(tmp_path, monkeypatch)
+
+
+def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
+    bench.monkeypatch.setattr(module, "speed_of", lambda chip: Speed(1800.0, 1440.0, 20, "the reference"))
+    result = call("small.loom", "--board", HX8K)
+    assert "36 MHz, met: highest 100 MHz" in result.stdout and "7.5 ns in receiver, sender" in result.stdout
+    assert "1,000,000 baud, 36 clock cycles per bit" in result.stdout
+    assert "50 µs (1,800.0 cycles)" in result.stdout and "25,000" in result.stdout
+    assert f"Bitstream: {FOLDER}/{HX8K}.bin" in result.stdout
+    names = {str(path.relative_to(FOLDER)) for path in Path(FOLDER).rglob("*") if path.is_file()}
+    assert names >= {f"{HX8K}.bin", "report.json", "report.html", "cells.png", MANIFEST, "logs/place-1.log"}
+    assert {"design/top.il", "design/top.pcf", "design/spikeloom_board.sv"} <= names
+    assert json.loads(json.loads(Path(FOLDER, f"{HX8K}.bin").read_text())["packed"]) == {"seed": "1"}
+    facts = json.loads(Path(FOLDER, "report.json").read_text())
+    assert facts["speed"]["latency_s"] == pytest.approx(50e-6) and facts["speed"]["images_per_s"] == 25_000
+    assert facts["clock_Hz"] == 36e6 and facts["highest_clock_Hz"] == 100e6 and facts["seed"] == 1
+    assert facts["parts"]["sender"] == {"luts": 1, "flip_flops": 0, "carry": 0, "block_rams": 1, "dsps": 0}
+    assert facts["cells"]["luts"] == 2 and facts["capacity"]["luts"] == 7680
+    page = Path(FOLDER, "report.html").read_text()
+    assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page
+
+
+def test_finished_steps_are_not_repeated_and_json_is_all(bench: Bench) -> None:
+    call("small.loom", "--board", HX8K)
+    assert bench.tools.calls() == ["yosys", "nextpnr1", "packer"]
+    result = call("small.loom", "--board", HX8K, "--json")
+    facts = json.loads(result.stdout)
+    assert bench.tools.calls() == [] and result.stderr == ""
+    assert facts["folder"] == FOLDER and facts["bitstream"] == f"{FOLDER}/{HX8K}.bin" and not facts["programmed"]
+    assert {name: facts[name] for name in json.loads(Path(FOLDER, "report.json").read_text())} == json.loads(
+        Path(FOLDER, "report.json").read_text()
+    )
+    call("small.loom", "--board", HX8K, "--seed", "5", "-o", "there")
+    assert "nextpnr5" in bench.tools.calls() and Path("there", f"{HX8K}.bin").exists()
+
+
+def test_every_option_takes_effect(bench: Bench) -> None:
+    bench.tools.order(highest={"1": 1.0, "2": 1.0, "3": 1.0})
+    options = ("--set", "board.rows_per_cycle=2", "--set", "board.gain=loaded", "--set", "board.tries=3")
+    said = call("small.loom", *options, "--set", "board.name=icebreaker", "--clock", "24e6", "--baud", "3e6", code=2)
+    assert "Invalid value" in said.stderr, "a rate is a whole number"
+    said = call(
+        "small.loom", *options, "--set", "board.name=icebreaker", "--clock", "24e6", "--baud", "3000000", code=2
+    )
+    assert "The clock of 24 MHz is not met: the best of 3 placements (seeds 1, 2, 3) reaches 1 MHz" in said.stderr
+    assert bench.units == [(2, "loaded", "icebreaker", 8)]
+    bench.tools.order()
+    facts = json.loads(call("small.loom", *options, "--board", HX8K, "--json").stdout)
+    assert (facts["rows_per_cycle"], facts["gain"], facts["baud"]) == (2, "loaded", 1_000_000)
+
+
+def test_a_missed_clock_leaves_the_bitstream_that_was_there(bench: Bench) -> None:
+    call("small.loom", "--board", HX8K)
+    before = Path(FOLDER, f"{HX8K}.bin").read_bytes()
+    bench.tools.order(highest={str(seed): 20.0 for seed in range(1, 9)})
+    said = call("small.loom", "--board", HX8K, "--clock", "48e6", code=2)
+    assert "give a lower clock (--clock 19500000), or other seeds (--seed 5)" in said.stderr
+    assert Path(FOLDER, f"{HX8K}.bin").read_bytes() == before
+    assert "36" in Path(FOLDER, "report.json").read_text()
+
+
+def test_programming(bench: Bench, tmp_path: Path) -> None:
+    bench.monkeypatch.setenv("OPENFPGALOADER", "nowhere")
+    said = call("small.loom", "--board", HX8K, "--program", code=2)
+    assert said.stderr.startswith("Error: There is no program nowhere") and not Path("build").exists()
+    loader = tmp_path / "loader"
+    loader.write_text('#!/bin/sh\necho "$@"\ntest -e fail && { echo no device; exit 1; }\nexit 0\n')
+    loader.chmod(0o755)
+    bench.monkeypatch.setenv("OPENFPGALOADER", str(loader))
+    result = call("small.loom", "--board", HX8K, "--program")
+    assert f"Programmed: {loader} -b ice40_generic {tmp_path}/{FOLDER}/{HX8K}.bin" in result.stdout
+    assert json.loads(call("small.loom", "--board", HX8K, "--program", "--json").stdout)["programmed"]
+    Path("fail").touch()
+    said = call("small.loom", "--board", HX8K, "--program", code=2)
+    assert "could not program the board ice40-hx8k-evn: no device" in said.stderr
+    assert Path(FOLDER, f"{HX8K}.bin").exists(), "the bitstream is there all the same"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--board", "none"), "command line: [board] name must be 'ulx3s-85f', 'ulx3s-45f', "),
+        (
+            ("--clock", "51.3e6", "--board", "icebreaker"),
+            "command line: [board] clock_Hz 51300000: The board icebreaker ",
+        ),
+        (("--baud", "20000000"), "command line: [board] baud 20000000: The board ulx3s-85f has no serial port of"),
+        (("--clock", "-1"), "command line: [board] clock_Hz must be at least 0.0, not -1.0"),
+        (("--board", HX8K, "--set", "board.name=icebreaker"), "--set: board.name is given by --board too; leave one"),
+        (("--clock", "25e6", "--set", "board.clock_Hz=5e7"), "--set: board.clock_Hz is given by --clock too; leave"),
+        (("--set", "board.rows=2"), "--set: Unknown key 'rows' in [board]; valid are name, clock_Hz, baud, rows_per"),
+        (("--set", "cosim.images=2"), "--set: cosim.images would have no effect: a weight image is a finished chip"),
+        (("--data", "."), "--data: it would have no effect: a weight image is a finished chip"),
+        (("-o", "small.loom/x"), "Cannot write 'small.loom/x': a part of the path is a file"),
+    ],
+)
+def test_what_a_user_can_do_wrong_is_one_sentence(bench: Bench, arguments: tuple[str, ...], sentence: str) -> None:
+    said = call("small.loom", *arguments, code=2).stderr
+    assert said.startswith(f"Error: {sentence}") and said.count("\n") == 1, said
+    assert bench.tools.calls() == []
+
+
+def test_two_builds_in_one_folder(bench: Bench) -> None:
+    Path("there").mkdir()
+    with locked(Path("there/.lock")):
+        said = call("small.loom", "--board", HX8K, "-o", "there", code=2).stderr
+    assert said.startswith("Error: Another build (process ") and "(--output)" in said
+    call("small.loom", "--board", HX8K, "-o", "there")
+
+
+def test_other_commands_refuse_the_table(bench: Bench) -> None:
+    for command in (["cosim", "small.loom"], ["run", "tiny"], ["verilog", "tiny", "-o", "x"], ["report", "tiny"]):
+        result = CliRunner().invoke(app, [*command, "--set", "board.name=icebreaker"])
+        assert result.exit_code == 2 and "board.name would have no effect" in result.stderr, command
+
+
+def test_a_large_design_is_refused_before_placement(bench: Bench) -> None:
+    bench.tools.order(cells={str(number): {"type": "SB_LUT4"} for number in range(7_681)})
+    said = call("small.loom", "--board", HX8K, code=2).stderr
+    assert "Error: The design needs 7,681 look-up tables, and the board ice40-hx8k-evn has 7,680" in said
+    assert "choose a larger board" in said
+
+
+def test_the_programs_are_asked_for_once(bench: Bench) -> None:
+    """Another version of a program makes its step anew."""
+    call("small.loom", "--board", HX8K)
+    bench.tools.calls()
+    newer = bench.tools.programs()
+    newer = replace(newer, nextpnr=replace(newer.nextpnr, version="2"))
+    bench.monkeypatch.setattr(toolchain, "programs_of", lambda family: newer)
+    call("small.loom", "--board", HX8K)
+    assert bench.tools.calls() == ["nextpnr1"]
