@@ -91,6 +91,11 @@ class EmulatorShape:
         return before * self.tile_words + ceil_div(rest, self.rows_per_cycle)
 
     @property
+    def entries(self) -> int:
+        """Entries of the longest list: all words, and between row tiles one that closes the first of them."""
+        return self.words + self.parameters.row_tiles - 1
+
+    @property
     def line_words(self) -> int:
         """Words of a line; the last one of a row tile may have fewer."""
         return min(LINE_ROWS // self.rows_per_cycle, self.tile_words)
