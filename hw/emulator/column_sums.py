@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.emulator.converter import Converter, converter_stages
+from spikeloom.hw.emulator.converter import Converter, converter_stages, start_value
 from spikeloom.hw.emulator.row_list import entry_layout
 from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
 from spikeloom.hw.primitives.lookup import looked_up
@@ -117,9 +117,12 @@ class ColumnSums(wiring.Component):
         """Read the list from its begin to its end, for one group after another."""
         last_group = self._shape.parameters.groups - 1
         index = Signal(range(self._shape.entries + 1))  # entry to read
-        read_group, expected = Signal.like(group), Signal.like(group)  # the latter is the next to be done
-        active, ended = Signal(), Signal()  # a group is begun and not done; all entries of the last begun one are read
-        reads, goes_on = Signal(), Signal()
+        read_group = Signal.like(group, name="read_group")
+        expected = Signal.like(group, name="expected")  # the group that is done next
+        active = Signal()  # a group is begun, and not done
+        ended = Signal()  # all entries of the last group that is begun are read
+        reads = Signal()
+        goes_on = Signal()  # to the next group
         is_last = index == self.count
         m.d.comb += [
             group.eq(Mux(active, read_group, self.column)),
@@ -158,8 +161,8 @@ class ColumnSums(wiring.Component):
             for name in ("closes", "tile", "codes"):
                 if stage > 2:
                     m.d.sync += getattr(after, name).eq(getattr(before, name))
-                elif stage == 2 and name in known:
-                    m.d.sync += getattr(after, name).eq(getattr(listed, name))
+                elif stage == 2:
+                    m.d.sync += getattr(after, name).eq(getattr(listed, name) if name in known else 0)
 
     def _base(self, m: Module, group: Value) -> Value:
         """Address of word 0 of a group, two cycles later."""
@@ -198,11 +201,12 @@ class ColumnSums(wiring.Component):
             level, stage = level + 1, stage + 1
         assert stage == len(marks) - 1
         closed = forget | marks[stage].end | (marks[stage].valid & marks[stage].closes)
+        start = start_value(shape)
         sums: list[Value] = []
         for lane, (number,) in enumerate(lanes):
-            total = Signal(signed(shape.sum_bits), name=f"sum_{lane}", reset_less=True)
+            total = Signal(signed(shape.sum_bits), name=f"sum_{lane}", init=start, reset_less=True)
             with m.If(closed):
-                m.d.sync += total.eq(0)
+                m.d.sync += total.eq(start)
             with m.Elif(marks[stage].valid):
                 m.d.sync += total.eq(total + number)
             sums.append(total)

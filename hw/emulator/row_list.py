@@ -117,7 +117,8 @@ class RowList(wiring.Component):
 
         pending = Signal(shape.line_words)  # words of the line that are still to be listed
         push, several, index = _lowest(pending)
-        closes, load = Signal(), Signal()
+        closes = Signal()
+        load = Signal()
         m.d.comb += [
             self.begins.eq(self.drive & turn[0]),
             load.eq(self.drive & ~several & ~closes & ~turn[-1]),
@@ -148,8 +149,9 @@ class RowList(wiring.Component):
     ) -> None:
         """Number and tile of the word that is listed."""
         shape = self._shape
-        next_line, next_tile = Signal(range(shape.tile_lines)), Signal(range(max(2, shape.parameters.row_tiles)))
-        tile = Signal.like(next_tile)
+        next_line = Signal(range(shape.tile_lines))
+        next_tile = Signal(range(max(2, shape.parameters.row_tiles)))
+        tile = Signal.like(next_tile, name="tile")
         first = Signal()  # no word of this tile is listed yet
         last = next_line == shape.tile_lines - 1  # of its tile
         idle = self.clear | ~self.drive
@@ -163,6 +165,8 @@ class RowList(wiring.Component):
             m.d.sync += first.eq(0)
         if shape.parameters.row_tiles > 1:
             m.d.comb += [closes.eq(push & first & (self.count != 0)), entry.closes.eq(closes), entry.tile.eq(tile)]
+        else:
+            m.d.comb += closes.eq(0)
 
         lines = shape.line_words
         if lines & (lines - 1) == 0 and (shape.tile_words % lines == 0 or shape.tile_lines == shape.lines):
