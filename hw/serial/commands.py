@@ -39,7 +39,7 @@ def fill(address: int, words: Sequence[int]) -> Piece:
 
 def image(cycles: int, tag: int, pixels: bytes, encoder_lanes: int) -> Piece:
     """IMAGE of whole words of the stream; its answer: `AnswerReader.byte`, a `Taking`."""
-    return Piece(struct.pack("<BIHH", Command.IMAGE, cycles, len(pixels) // encoder_lanes, tag) + pixels, 1)
+    return Piece(struct.pack("<BIHH", Command.IMAGE, cycles, tag, len(pixels) // encoder_lanes) + pixels, 1)
 
 
 def wait_for(kind: Command, cycles: int, layers: int = 0) -> Piece:
@@ -79,7 +79,8 @@ class AnswerReader:
 
     def result(self) -> tuple[int, list[int], bool] | None:
         """Tag, words, and whether the frame is whole, of a RESULT; None if there was none."""
-        tag, words, marker = 0, [], Word.MORE
+        tag, marker = 0, Word.MORE
+        words: list[int] = []
         while marker == Word.MORE:
             marker = Word(self.byte())
             if marker == Word.NONE:

@@ -67,13 +67,13 @@ class Command(IntEnum):
     | WRITE address | data u32 | `Response` u8 |
     | READ address | | `Response` u8, data u32 |
     | FILL address | count u16 > 0, data u32 count times, all to this address | `Response` u8, the first not OKAY |
-    | IMAGE cycles | count u16 > 0, tag u16, count words of `encoder_lanes` bytes | `Taking` u8 |
+    | IMAGE cycles | tag u16, count u16 > 0, count words of `encoder_lanes` bytes | `Taking` u8 |
     | RESULT cycles | | see `Word` |
     | WAIT cycles, RESET cycles | | 0 u8 |
     | INTERRUPT cycles | | level u8 |
 
-    WRITE, READ and INTERRUPT have the numbers of `sw.host.transport`. A command that waits does so for at most
-    `cycles`: an IMAGE for each of its words, a RESULT for each word of the frame.
+    WRITE, READ and INTERRUPT have the numbers of `sw.host.transport`. A command waits for at most `cycles` clock
+    cycles, an IMAGE and a RESULT for all of its words together.
     """
 
     WRITE = 1
@@ -121,9 +121,10 @@ class Word(IntEnum):
 
 BRIDGE_ADDRESS = 0x0400_0000
 """First byte address that is not one of the accelerator's bus."""
-BRIDGE_REGISTERS = {"broken_frames": 0x00, "lost_frames": 0x04, "requests": 0x08, "clock_low": 0x0C, "clock_high": 0x10}
-"""Name -> byte offset from BRIDGE_ADDRESS; all are read only. Frames that were broken, frames that came while a request
-was held, requests carried out (each modulo 2^16); clock cycles since the start, lower and upper 32 bits."""
+BRIDGE_REGISTERS = {"faults": 0x00, "requests": 0x04, "clock_low": 0x08, "clock_high": 0x0C}
+"""Name -> byte offset from BRIDGE_ADDRESS; all are read only. Broken frames (lower half of the word) and lost ones,
+which came while a request was held (upper half); requests carried out, 16 bits; clock cycles since the start, lower 32
+bits and upper 16 bits. Counts begin again at 0 after their largest value."""
 EMULATOR_ADDRESS = 0x0500_0000
 EMULATOR_LAYER_BYTES = 1 << 20
 """Bytes of addresses that each layer's emulator has, from EMULATOR_ADDRESS on; up to 32 layers."""
