@@ -11,7 +11,7 @@ from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 
 __all__ = [
-    "CELLS", "GAIN", "IDENTITY", "MAGIC", "POINTER", "VERSION", "emulator_cells", "emulator_words", "identity_words",
+    "CELLS", "FACTOR_AT", "GAIN", "IDENTITY", "MAGIC", "POINTER", "VERSION", "emulator_cells", "emulator_words", "identity_words",
 ]  # fmt: skip
 
 MAGIC = 0x534C454D
@@ -31,7 +31,8 @@ POINTER = 0x44
 CELLS = 0x48
 """Byte address of the cells: every access goes on to the next `load_cells` cells."""
 
-_FACTOR_AT = 24
+FACTOR_AT = 24
+"""Lowest bit of a cell's factor in the host's word, with a programmer."""
 
 
 def identity_words(shape: EmulatorShape) -> list[int]:
@@ -74,7 +75,7 @@ def emulator_words(
     _check(shape, cells, factors)
     ordered = _ordered(shape, cells)
     if factors is not None:
-        return (ordered | _ordered(shape, factors) << _FACTOR_AT).astype(np.uint32).ravel()
+        return (ordered | _ordered(shape, factors) << FACTOR_AT).astype(np.uint32).ravel()
     if shape.load_cells == 1:
         return (ordered & 0xFFFFFFFF).astype(np.uint32).ravel()
     mask = (1 << 16) - 1
@@ -93,7 +94,7 @@ def emulator_cells(
     places = np.empty((2, p.inputs, p.groups * p.lanes), np.int64)
     places[:, rows[there]] = numbers.transpose(1, 2, 4, 0, 3).reshape(*rows.shape, 2, -1)[there].transpose(1, 0, 2)
     places = places[:, :, : p.outputs]
-    return places & (1 << _FACTOR_AT) - 1, places >> _FACTOR_AT
+    return places & (1 << FACTOR_AT) - 1, places >> FACTOR_AT
 
 
 def _rows(shape: EmulatorShape) -> NDArray[np.int64]:

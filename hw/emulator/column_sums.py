@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from spikeloom.hw.emulator.converter import Converter, converter_stages
 from spikeloom.hw.emulator.row_list import entry_layout
 from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
+from spikeloom.hw.primitives.lookup import looked_up
 
 __all__ = ["ColumnSums", "sum_stages"]
 
@@ -136,10 +137,8 @@ class ColumnSums(wiring.Component):
         """Address of the group's word 0."""
         shape = self._shape
         base = Signal(range(shape.depth), reset_less=True)
-        with m.Switch(self.column):
-            for group in range(shape.parameters.groups):
-                with m.Case(group):
-                    m.d.sync += base.eq(group * shape.words)
+        places = [group * shape.words for group in range(shape.parameters.groups)]
+        m.d.sync += base.eq(looked_up(m, self.column, places, "group_base"))
         return base
 
     def _sums(self, m: Module, marks: list[_Marks]) -> list[Value]:

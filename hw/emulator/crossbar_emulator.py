@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, flipped
 
-from spikeloom.hw.emulator.cell_memory import CellMemory
+from spikeloom.hw.emulator.cell_memory import BLOCK_BITS, CellMemory
+from spikeloom.hw.emulator.cell_pulses import CellPulses
 from spikeloom.hw.emulator.column_sums import ColumnSums
 from spikeloom.hw.emulator.emulator_registers import EmulatorRegisters
 from spikeloom.hw.emulator.row_list import RowList
-from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
 from spikeloom.hw.interfaces.emulator_port import EmulatorBusSignature
 from spikeloom.hw.params.parameters import LayerParameters
@@ -25,6 +26,7 @@ class CrossbarEmulator(wiring.Component):
     ----------
     parameters : LayerParameters of the layer
     rows_per_cycle, levels, weight_bits, gain : of `EmulatorShape`
+    block_bits : bits of a block of memory, a power of two: 2^14 (ECP5), 2^12 (iCE40)
 
     Members
     -------
@@ -47,10 +49,12 @@ class CrossbarEmulator(wiring.Component):
         levels: int = 16,
         weight_bits: int | None = None,
         gain: int | None = None,
+        block_bits: int = BLOCK_BITS,
     ) -> None:
         self._shape = EmulatorShape(
             parameters=parameters, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain
         )
+        self._block_bits = block_bits
         super().__init__(
             {
                 "crossbar": In(CrossbarSignature(parameters)),
@@ -71,7 +75,9 @@ class CrossbarEmulator(wiring.Component):
         m.submodules.row_list = rows = RowList(shape=shape)
         m.submodules.column_sums = columns = ColumnSums(shape=shape)
         m.submodules.registers = registers = EmulatorRegisters(shape=shape)
-        m.submodules.cells = cells = CellMemory(depth=shape.depth, cells=shape.cells, bits=shape.cell_bits)
+        m.submodules.cells = cells = CellMemory(
+            depth=shape.depth, cells=shape.cells, bits=shape.cell_bits, block_bits=self._block_bits
+        )
         wiring.connect(m, flipped(self.load), registers.bus)
         m.d.comb += [
             rows.rows.eq(port.rows),
@@ -88,13 +94,54 @@ class CrossbarEmulator(wiring.Component):
             columns.clear.eq(self.reset),
             columns.count.eq(rows.count),
             columns.entry.eq(rows.entry),
-            cells.address.eq(columns.address),
             columns.cells.eq(cells.data),
         ]
         if shape.gain is None:
             m.d.comb += columns.gain.eq(registers.gain)
-        self._load(m, registers, cells)
+        if shape.programmer:
+            self._program(m, registers, cells, columns)
+        else:
+            m.d.comb += cells.address.eq(columns.address)
+            self._load(m, registers, cells)
         return m
+
+    def _program(
+        self, m: Module, registers: EmulatorRegisters, cells: CellMemory, columns: ColumnSums
+    ) -> None:
+        """Pulses, verify reads, and the host's reads and writes of single cells."""
+        shape, port = self._shape, self.crossbar
+        pulses = CellPulses(shape=shape)
+        m.submodules.pulses = ResetInserter(self.reset)(pulses)
+        m.submodules.factors = factors = CellMemory(
+            depth=shape.depth, cells=shape.cells, bits=FACTOR_BITS, block_bits=self._block_bits
+        )
+        m.d.comb += [
+            pulses.cell.eq(port.program_cell),
+            port.program_done.eq(pulses.done),
+            Value.cast(port.program_codes).eq(Value.cast(pulses.codes)),
+            *(
+                Value.cast(getattr(pulses.operation, name)).eq(Value.cast(getattr(port, f"program_{name}")))
+                for name in pulses.operation.shape().members
+            ),
+            pulses.free.eq(~(port.drive | port.sampled | port.convert)),
+            pulses.pointer.eq(registers.pointer),
+            pulses.place.eq(registers.place),
+            pulses.store.eq(registers.store),
+            pulses.fetch.eq(registers.fetch),
+            pulses.stored.eq(self.load.data),
+            registers.taken.eq(pulses.taken),
+            registers.fetched.eq(pulses.fetched),
+            cells.address.eq(Mux(pulses.uses, pulses.address, columns.address)),
+            cells.write_address.eq(pulses.address),
+            cells.write_cells.eq(pulses.write_cells),
+            cells.write_data.eq(pulses.conductance.replicate(shape.cells)),
+            pulses.conductances.eq(cells.data),
+            factors.address.eq(pulses.address),
+            factors.write_address.eq(pulses.address),
+            factors.write_cells.eq(pulses.write_factors),
+            factors.write_data.eq(pulses.factor.replicate(shape.cells)),
+            pulses.factors.eq(factors.data),
+        ]
 
     def _load(self, m: Module, registers: EmulatorRegisters, cells: CellMemory) -> None:
         """Write the cells of a host's word in the cycle after it was asked for."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.emulator.cell_pulses import CELL_CYCLES
 from spikeloom.hw.emulator.column_sums import sum_stages
 from spikeloom.hw.emulator.converter import converter_stages
 from spikeloom.hw.emulator.shape import EmulatorShape
 
-__all__ = ["ReadCycles", "line_words", "read_cycles", "row_cycles"]
+__all__ = ["ReadCycles", "line_words", "operation_cycles", "read_cycles", "row_cycles"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,8 @@ def read_cycles(shape: EmulatorShape, words: Sequence[int]) -> ReadCycles:
 def row_cycles(shape: EmulatorShape, row_codes: NDArray[np.integer]) -> ReadCycles:
     """A read of these row codes, [inputs]."""
     return read_cycles(shape, line_words(shape, row_codes))
+
+
+def operation_cycles(tiles: int) -> int:
+    """Cycles of a pulse or a verify read on so many row tiles, the one with `program_done` included."""
+    return CELL_CYCLES * tiles + 2

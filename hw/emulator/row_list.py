@@ -148,37 +148,27 @@ class RowList(wiring.Component):
         tile = Signal.like(next_tile)
         first = Signal()  # no word of this tile is listed yet
         last = next_line == shape.tile_lines - 1  # of its tile
-        with m.If(self.begins):
-            m.d.sync += [next_line.eq(Mux(last, 0, 1)), next_tile.eq(last)]
+        idle = self.clear | ~self.drive
+        with m.If(idle):
+            m.d.sync += [next_line.eq(0), next_tile.eq(0)]
         with m.Elif(load):
-            m.d.sync += [next_line.eq(Mux(last, 0, next_line + 1)), next_tile.eq(next_tile + last)]
-        with m.If(self.begins):
-            m.d.sync += [tile.eq(0), first.eq(1)]
-        with m.Elif(load):
-            m.d.sync += tile.eq(next_tile)
-            with m.If(next_line == 0):
-                m.d.sync += first.eq(1)
-            with m.Elif(push):
-                m.d.sync += first.eq(0)
+            m.d.sync += [next_line.eq(Mux(last, 0, next_line + 1)), next_tile.eq(next_tile + last), tile.eq(next_tile)]
+        with m.If(load & (next_line == 0)):
+            m.d.sync += first.eq(1)
         with m.Elif(push):
             m.d.sync += first.eq(0)
         m.d.comb += entry.first.eq(first)
         if shape.parameters.row_tiles > 1:
             m.d.comb += entry.tile.eq(tile)
 
-        bits = (shape.line_words - 1).bit_length()
-        if shape.line_words == 1 << bits and (shape.tile_words % shape.line_words == 0 or shape.tile_lines == shape.lines):
-            number, next_number = Signal(range(shape.lines)), Signal(range(shape.lines))
-            with m.If(self.begins):
-                m.d.sync += [number.eq(0), next_number.eq(1)]
-            with m.Elif(load):
-                m.d.sync += [number.eq(next_number), next_number.eq(next_number + 1)]
-            m.d.comb += entry.word.eq(Cat(index, number))
+        lines = shape.line_words
+        if lines & (lines - 1) == 0 and (shape.tile_words % lines == 0 or shape.tile_lines == shape.lines):
+            lines, rest = 1, 1
         else:
-            base, next_base = (Signal(range(shape.words + shape.line_words), name=name) for name in ("base", "next_base"))
-            rest = shape.tile_words - (shape.tile_lines - 1) * shape.line_words
-            with m.If(self.begins):
-                m.d.sync += [base.eq(0), next_base.eq(Mux(last, rest, shape.line_words))]
-            with m.Elif(load):
-                m.d.sync += [base.eq(next_base), next_base.eq(next_base + Mux(last, rest, shape.line_words))]
-            m.d.comb += entry.word.eq(base + index)
+            rest = shape.tile_words - (shape.tile_lines - 1) * lines
+        number, next_number = (Signal(range(shape.words + lines), name=name) for name in ("number", "next_number"))
+        with m.If(idle):
+            m.d.sync += next_number.eq(0)
+        with m.Elif(load):
+            m.d.sync += [number.eq(next_number), next_number.eq(next_number + Mux(last, rest, lines))]
+        m.d.comb += entry.word.eq(Cat(index, number) if lines != shape.line_words else number + index)

@@ -60,11 +60,9 @@ async def read(
     """
     p, port = dut.shape.parameters, dut.crossbar
     number = sum(int(code) << row * p.row_bits for row, code in enumerate(rows))
-    tiles = sum(1 << row // p.tile_rows for row in np.flatnonzero(rows[:: p.tile_rows])) if False else 0
-    for row in np.flatnonzero(rows):
-        tiles |= 1 << int(row) // p.tile_rows
+    driven = {int(row) // p.tile_rows for row in np.flatnonzero(rows)}
     ctx.set(port.rows, number)
-    ctx.set(port.tiles, tiles)
+    ctx.set(port.tiles, sum(1 << tile for tile in driven))
     ctx.set(port.drive, 1)
     settle = 1
     while not ctx.get(port.sampled):
@@ -101,3 +99,17 @@ async def read(
         await ctx.tick()
     assert len(waits) == 1
     return codes, over, ReadCycles(settle, waits.pop())
+
+
+async def operate(ctx: Any, dut: CrossbarEmulator, **asked: Any) -> tuple[list[int], int]:
+    """A programming operation, given by the fields of `operation_layout`: the codes, and the cycles it took."""
+    port = dut.crossbar
+    for name, value in asked.items():
+        ctx.set(getattr(port, f"program_{name}"), value)
+    ctx.set(port.program_cell, 1)
+    for cycles in range(1, 1000):
+        *_, done, codes = await ctx.tick().sample(port.program_done, port.program_codes)
+        if done:
+            ctx.set(port.program_cell, 0)
+            return [int(codes[tile]) for tile in range(dut.shape.parameters.row_tiles)], cycles
+    raise AssertionError("the emulator does not finish an operation")
