@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CellArrays", "CellConstants", "Operation", "WriteRule", "Written"]
+__all__ = ["CellArrays", "Operation", "WriteRule", "Written"]
 
 
 class CellArrays(NamedTuple):
@@ -19,30 +19,6 @@ class CellArrays(NamedTuple):
     load: NDArray[np.int64]
     read_load: NDArray[np.int64]
     seen: NDArray[np.uint16]
-
-
-class CellConstants(NamedTuple):
-    """What all cells of a layer have in common, as the compiled functions take it.
-
-    g_min, g_max, step : conductances of level 0 and of the top level, and of a level, siemens
-    up, down, soft_bounds : of linear cells, see `sim.programming.cells`
-    device_sigma, pulse_sigma, read_sigma, stuck_share : the effects; 0 switches one off
-    keys : uint64 [purposes, 2], keys of the random draws
-    table : float32 [65536], normal quantiles
-    """
-
-    g_min: float
-    g_max: float
-    step: float
-    up: float
-    down: float
-    soft_bounds: float
-    device_sigma: float
-    pulse_sigma: float
-    read_sigma: float
-    stuck_share: float
-    keys: NDArray[np.uint64]
-    table: NDArray[np.float32]
 
 
 class Operation(NamedTuple):

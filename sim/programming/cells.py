@@ -33,14 +33,15 @@ from numpy.typing import NDArray
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.units import CODES_PER_LEVEL, CURRENT_BITS, MAX_VERIFY_CODE
 from spikeloom.sim.common.kernels import kernel
-from spikeloom.sim.common.random_numbers import normal_table, philox4x32
+from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.devices.conductance import Cells
 from spikeloom.sim.devices.effects import StuckCells
 from spikeloom.sim.devices.integer_cells import CellGrid, code_of, factor_of, pulse_on_grid
 from spikeloom.sim.devices.tantalum.write_driver import WriteDriver, pulsed
-from spikeloom.sim.programming.cell_records import CellArrays, CellConstants, Operation, WriteRule, Written
+from spikeloom.sim.programming.cell_draws import normal_of, word_of
+from spikeloom.sim.programming.cell_records import CellArrays, Operation, WriteRule, Written
 
 __all__ = ["CELL_FIELDS", "CellModel", "CellState", "program_rows"]
 
@@ -49,7 +50,30 @@ _DEVICE, _STUCK, _PULSE, _VERIFY = range(4)
 
 _CODES = float(CODES_PER_LEVEL)
 _LOAD = 2.0**CURRENT_BITS
-_MASK = np.uint64(0xFFFFFFFF)
+
+
+class CellConstants(NamedTuple):
+    """What all cells of a layer have in common, as the compiled functions take it.
+
+    g_min, g_max, step : conductances of level 0 and of the top level, and of a level, siemens
+    up, down, soft_bounds : of linear cells, see above
+    device_sigma, pulse_sigma, read_sigma, stuck_share : the effects; 0 switches one off
+    keys : uint64 [purposes, 2], keys of the random draws
+    table : float32 [65536], normal quantiles
+    """
+
+    g_min: float
+    g_max: float
+    step: float
+    up: float
+    down: float
+    soft_bounds: float
+    device_sigma: float
+    pulse_sigma: float
+    read_sigma: float
+    stuck_share: float
+    keys: NDArray[np.uint64]
+    table: NDArray[np.float32]
 
 
 class _Cell(NamedTuple):
@@ -62,33 +86,12 @@ class _Cell(NamedTuple):
     spread: float
 
 
-@kernel(inline="always")
-def _word(row: int, block: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, place: int) -> Any:
-    """Word `place` of the block at counter (row, block, side, k), uint64 holding 32 bits."""
-    w0, w1, w2, w3 = philox4x32(
-        np.uint64(row), np.uint64(block), np.uint64(side), np.uint64(k) & _MASK, keys[purpose, 0], keys[purpose, 1]
-    )
-    if place < 2:
-        return w0 if place == 0 else w1
-    return w2 if place == 2 else w3
-
-
-@kernel(inline="always")
-def _normal(
-    row: int, column: int, side: int, k: int, keys: NDArray[np.uint64], purpose: int, table: NDArray[np.float32]
-) -> np.float64:
-    """The Gaussian of `sim.common.random_numbers.cell_normals` of one cell, k its `programming`."""
-    word = _word(row, column >> 3, side, k, keys, purpose, (column & 7) >> 1)
-    half = word >> np.uint64(16) if column & 1 else word & np.uint64(0xFFFF)
-    return np.float64(table[half])
-
-
 @kernel()
 def _stuck(row: int, column: int, side: int, device: CellConstants) -> bool | np.bool_:
     """Whether the cell is one that `sim.devices.effects.StuckCells` holds."""
     if device.stuck_share == 0.0:
         return False
-    word = _word(row, column >> 2, side, 0, device.keys, _STUCK, column & 3)
+    word = word_of(row, column >> 2, side, 0, device.keys, _STUCK, column & 3)
     return np.float64(word) * 2.0**-32 < device.stuck_share
 
 
@@ -97,7 +100,7 @@ def _spread(row: int, column: int, side: int, device: CellConstants) -> float:
     """D, the factor on every step of the cell."""
     if device.device_sigma == 0.0:
         return 1.0
-    normal: float = _normal(row, column, side, 0, device.keys, _DEVICE, device.table)
+    normal: float = normal_of(row, column, side, 0, device.keys, _DEVICE, device.table)
     return max(0.0, 1.0 + device.device_sigma * normal)
 
 
@@ -141,7 +144,7 @@ def _pulse(
         return (g if stuck else pulse_on_grid(g, up, amplitude, factor_of(spread), grid)), load
     factor = 0.0 if stuck else spread
     if device.pulse_sigma > 0.0 and not stuck:
-        normal = _normal(row, column, side, k, device.keys, _PULSE, device.table)
+        normal = normal_of(row, column, side, k, device.keys, _PULSE, device.table)
         factor *= max(0.0, 1.0 + device.pulse_sigma * normal)
     if driver is None:
         load = _load(g, device)
@@ -156,7 +159,7 @@ def _verify(g: float, cell: _Cell, k: int, device: CellConstants, grid: CellGrid
     if grid is not None:
         return code_of(g, grid)  # type: ignore[no-any-return]
     if device.read_sigma > 0.0:
-        normal = _normal(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
+        normal = normal_of(cell.row, cell.column, cell.side, k, device.keys, _VERIFY, device.table)
         g = g * (1.0 + device.read_sigma * normal)
     return np.int64(min(max(np.rint((g - device.g_min) / device.step * _CODES), 0.0), float(MAX_VERIFY_CODE)))
 

@@ -45,8 +45,9 @@ pytestmark = [
 _IMAGES = 40
 
 APART = WHERE - {"nir.file", "nir.reset", "nir.threshold", "nir.dt_s", "data.calibration_images"}
-"""Fields that do not go into the chip: of folder and data, which `tests.sw.config.test_every_field` has, and of
-[cosim], which is at the end here.
+APART |= {"energy.calibration"}
+"""Fields that do not go into the chip: of folder and data, and a file of coefficients, which
+`tests.sw.config.test_every_field` has, and of [cosim], which is at the end here.
 """
 
 _UNMEASURED = {"lifetime.measure": False, "lifetime.threshold": 0.85, "lifetime.images": 1000}
