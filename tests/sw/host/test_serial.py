@@ -68,7 +68,7 @@ def test_connect_load_and_infer(board: SerialBoard) -> None:
             exact(host, board.chip)
             exact(host, board.chip)
             assert host.transport.repeated == 0 and host.transport.clock() == 0
-    assert board.counts["broken_frames"] == 0
+    assert board.counts["faults"] == 0
 
 
 @pytest.mark.parametrize(("buffer_bytes", "room"), [(128, 1), (300, 2), (2048, 1), (2048, 5)])
@@ -123,7 +123,7 @@ def test_garbage_before_every_request(board: SerialBoard) -> None:
     board.inbound = lambda data: b"\x01\xc0\xdb" + data
     with connected(board) as host:
         exact(host, board.chip)
-        assert host.transport.repeated == 0 and board.counts["broken_frames"] > 20
+        assert host.transport.repeated == 0 and board.counts["faults"] > 20
 
 
 @pytest.mark.parametrize("after", range(0, 40, 3))
