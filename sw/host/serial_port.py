@@ -39,7 +39,7 @@ class SerialPort:
     Parameters
     ----------
     name : of the port, such as "/dev/ttyUSB0" or "COM3"
-    baud : bits a second
+    baud : bits per second
     patience_s : bound on the time in which the port takes bytes
 
     Raises `PortError` where there is no such port, it may not be opened, another program has it, it is none, or it

@@ -47,7 +47,7 @@ class SerialTransport(Transport):
     Parameters
     ----------
     port : name of the serial port, such as "/dev/ttyUSB0" or "COM3"
-    baud : bits a second; what the board was built with
+    baud : bits per second; what the board was built with
     patience_s : longest silence where an answer is due, seconds
     tries : times that a request is sent until the transport gives up
     cells : of emulated crossbars, those of a chip that is loaded, or the path of a file of them that `spikeloom board`
