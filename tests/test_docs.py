@@ -29,7 +29,8 @@ NOT_WALKED = {".git", ".venv", "build", "__pycache__", ".mypy_cache", ".pytest_c
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 CODE = re.compile(r"`(?P<code>[^`\n]+)`")
 COMMANDS = (
-    "doctor", "demo", "run", "verilog", "synth", "board", "firmware", "nir", "cosim", "lifetime", "report", "paper", "examples",
+    "doctor", "demo", "run", "verilog", "synth", "board", "firmware", "nir", "cosim", "lifetime", "report", "paper",
+    "examples",
 )  # fmt: skip
 COMMAND = re.compile(
     rf"spikeloom (?P<name>{'|'.join(COMMANDS)})" + r"\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"

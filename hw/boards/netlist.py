@@ -19,6 +19,7 @@ from typing import Any
 
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.steps import BitstreamError
+from spikeloom.hw.export.writer.layout import TIMESCALE
 from spikeloom.hw.export.yosys import run_yosys
 
 __all__ = ["MODELS", "NETLIST", "NetlistPort", "netlist_ports", "placed_netlist"]
@@ -50,6 +51,10 @@ _SHADOW = re.compile(r"^(\s*)wire FCO\b", re.M)
 """A wire within TRELLIS_COMB that hides the output of its name, which then has no value."""
 _ERROR = re.compile(r"\$error\([^\n]*\);")
 """An elaboration task that not every simulator has."""
+_FLOATING = re.compile(r"\((\w+) === 1'bz\) \? 1'b[01] : \1\b")
+"""The value of a pin without a wire. All pins have one here, and Verilator takes the comparison for a tristate bus."""
+_SPECIFY = re.compile(r"^[ \t]*specify\b.*?\bendspecify\b[^\n]*\n", re.M | re.S)
+"""Delays, which these simulations do not have."""
 _DEFINES = "`define NO_ICE40_DEFAULT_ASSIGNMENTS\n"
 """Ports with default values are not for every simulator."""
 
@@ -98,7 +103,8 @@ def placed_netlist(board: Board, netlist: Mapping[str, Any]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="netlist-") as folder:
         (Path(folder) / "wired.json").write_text(json.dumps(wired), encoding="utf-8")
         run_yosys(Path(folder), f"read_json wired.json\nwrite_verilog -noattr {NETLIST}\n", "read the placed design")
-        return {NETLIST: (Path(folder) / NETLIST).read_text(encoding="utf-8"), MODELS: models}
+        text = (Path(folder) / NETLIST).read_text(encoding="utf-8")
+    return {NETLIST: TIMESCALE + text, MODELS: TIMESCALE + models}
 
 
 def _models(board: Board, kinds: set[str]) -> tuple[str, list[str]]:
@@ -106,7 +112,7 @@ def _models(board: Board, kinds: set[str]) -> tuple[str, list[str]]:
     parts: dict[str, str] = {}
     heads = []
     for name in board.family.models:
-        text = _ERROR.sub("", _SHADOW.sub(r"\1assign FCO", _text(name)))
+        text = _mended(_text(name))
         parts |= {match[2]: match[0] for match in _MODULE.finditer(text) if "blackbox" not in match[1]}
         heads.append(_MODULE.sub("", text))
     needed: set[str] = set()
@@ -116,6 +122,12 @@ def _models(board: Board, kinds: set[str]) -> tuple[str, list[str]]:
         inside = {word for kind in left for word in re.findall(r"\w+", parts[kind])}
         left = (inside & parts.keys()) - needed
     return "\n".join([_DEFINES, *heads, *(parts[kind] for kind in sorted(needed))]), sorted(kinds - parts.keys())
+
+
+def _mended(text: str) -> str:
+    """Models as every simulator takes them, and without the faults that they have."""
+    text = _SPECIFY.sub("", _ERROR.sub("", _SHADOW.sub(r"\1assign FCO", text)))
+    return _FLOATING.sub(r"\1", text)
 
 
 def _text(name: str) -> str:
