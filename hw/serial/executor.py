@@ -122,6 +122,7 @@ class Executor(wiring.Component):
         self._answered = Signal(range(2 * depth))  # bytes of the answer
         self._broken = Signal()  # a frame was, and has not been answered
         self._answers_broken = Signal()  # the answer is that to it
+        self._ended = Signal()  # there is no byte at hand: the request is read to its end
         # Within a cycle
         self._step = Signal()  # the byte at hand is taken
         self._rewind = Signal()
@@ -132,7 +133,6 @@ class Executor(wiring.Component):
         self._grows = Signal()  # the answer, by
         self._size = Signal(range(max(_READ_BYTES, result_bytes(hello.layers)) + 1))
         self._forgets = Signal()  # the answer
-        self._ended = Signal()  # there is no byte at hand
         self._known = Signal()  # it is the kind of a command
 
     @property
@@ -155,7 +155,6 @@ class Executor(wiring.Component):
         m.d.comb += [
             following.eq(Mux(self._rewind, 2, Mux(self._step, self._at + 1, self._at))),
             self.request_address.eq(following),
-            self._ended.eq(self._at == self.length),
             self._expired.eq(self._word == 0),
             self.access_address.eq(self._word),
             self.access_data.eq(self._data[-32:]),
@@ -165,7 +164,11 @@ class Executor(wiring.Component):
             self.pixels_tag.eq(self._tag),
             self.greeted.eq(self.executed & self._hello_asked),
         ]
-        m.d.sync += [self._at.eq(following), self._index.eq(Mux(self._restart, 0, self._index + 1))]
+        m.d.sync += [
+            self._at.eq(following),
+            self._ended.eq(following == self.length),
+            self._index.eq(Mux(self._restart, 0, self._index + 1)),
+        ]
         with m.If(self._forgets):
             m.d.sync += self._answered.eq(0)
         with m.Elif(self._grows):
@@ -276,7 +279,7 @@ class Executor(wiring.Component):
         """Kind, word and numbers of a command; the end of the request."""
         depth, layers = self._hello.buffer_bytes, self._hello.layers
         with m.State("COMMAND"):
-            m.d.comb += self._restart.eq(1)
+            m.d.comb += [self._step.eq(1), self._restart.eq(1)]
             m.d.sync += [self._kind.eq(self.request_byte), self._response.eq(0), self._first.eq(1)]
             with m.If(self._checking & (self._answered > most_payload(depth))):
                 self._refuse(m)
@@ -292,15 +295,13 @@ class Executor(wiring.Component):
                 m.d.sync += self._kept.eq(~self._hello_asked)
                 m.next = "SEND"
             with m.Elif(self._known):
-                m.d.comb += self._step.eq(1)
                 m.next = "WORD"
             with m.Else():
                 self._refuse(m)
         with m.State("WORD"):
+            m.d.comb += [self._step.eq(1), self._shift.eq(1)]
             with m.If(self._ended):
                 self._refuse(m)
-            with m.Else():
-                m.d.comb += [self._step.eq(1), self._shift.eq(1)]
             with m.If(~self._ended & (self._index == _WORD_BYTES - 1)):
                 m.d.comb += self._restart.eq(1)
                 with m.Switch(self._kind):
@@ -323,11 +324,10 @@ class Executor(wiring.Component):
                     with m.If(~self._kind.matches(Command.WRITE, Command.FILL, Command.IMAGE)):
                         m.next = "COMMAND"
         with m.State("NUMBERS"):
+            m.d.comb += self._step.eq(1)
+            m.d.sync += self._numbers.eq(Cat(self._numbers[8:], self.request_byte))
             with m.If(self._ended):
                 self._refuse(m)
-            with m.Else():
-                m.d.comb += self._step.eq(1)
-                m.d.sync += self._numbers.eq(Cat(self._numbers[8:], self.request_byte))
             is_image = self._kind == Command.IMAGE
             with m.If(~self._ended & (self._index == Mux(is_image, 3, 1))):
                 m.d.comb += self._restart.eq(1)
@@ -348,11 +348,10 @@ class Executor(wiring.Component):
             with m.Else():
                 m.d.comb += self._waits.eq(1)
         with m.State("DATA"):
+            m.d.comb += self._step.eq(1)
+            m.d.sync += self._data.eq(Cat(self._data[8:], self.request_byte))
             with m.If(self._ended):
                 self._refuse(m)
-            with m.Else():
-                m.d.comb += self._step.eq(1)
-                m.d.sync += self._data.eq(Cat(self._data[8:], self.request_byte))
             last = Mux(is_image, self._hello.encoder_lanes - 1, _WORD_BYTES - 1)
             with m.If(~self._ended & (self._index == last)):
                 m.d.comb += self._restart.eq(1)

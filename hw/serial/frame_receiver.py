@@ -81,10 +81,10 @@ class FrameReceiver(wiring.Component):
             checksum.valid.eq(write.en),
             checksum.clear.eq(is_end | self.free),
             good.eq(checksum.good & ~bad & ~escaped & (count >= OVERHEAD_BYTES)),
-            self.length.eq(count - CRC_BYTES),
             self.broken.eq(is_end & open_ & ~good & (bad | escaped | (count != 0))),
             self.lost.eq(is_end & late),
         ]
+        m.d.sync += self.length.eq(count - CRC_BYTES)  # there are many cycles between the last byte and END
         with m.If(self.valid & open_):
             m.d.sync += escaped.eq(is_escape & ~is_end)
         with m.If(stores):
