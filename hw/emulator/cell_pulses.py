@@ -34,7 +34,7 @@ class CellPulses(wiring.Component):
 
     Members
     -------
-    cell, done : In(1), Out(1), `program_cell` and `program_done` of the crossbar port
+    wanted, done : In(1), Out(1), `program_cell` and `program_done` of the crossbar port
     operation : In(operation_layout), the rest of what its programming side asks for
     codes : Out(row_tiles codes), `program_codes`
     free : In(1), the cells are not being read by conversions, so that the host may have one
@@ -60,7 +60,7 @@ class CellPulses(wiring.Component):
         p = shape.parameters
         super().__init__(
             {
-                "cell": In(1),
+                "wanted": In(1),
                 "done": Out(1),
                 "operation": In(operation_layout(p)),
                 "codes": Out(data.ArrayLayout(unsigned(CELL_CODE_BITS), p.row_tiles)),
@@ -113,8 +113,8 @@ class CellPulses(wiring.Component):
         ]
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [left.eq(operation.tiles), self.codes.eq(0), hosts.eq(~self.cell)]
-                with m.If(self.cell):
+                m.d.sync += [left.eq(operation.tiles), self.codes.eq(0), hosts.eq(~self.wanted)]
+                with m.If(self.wanted):
                     m.next = "TILE"
                 with m.Elif(self.free & (self.store | self.fetch)):
                     m.d.sync += [self.address.eq(self.pointer), place.eq(self.place)]
@@ -153,7 +153,7 @@ class CellPulses(wiring.Component):
                 with m.Else():
                     m.next = "TILE"
             with m.State("DONE"):
-                m.d.comb += self.done.eq(self.cell)
+                m.d.comb += self.done.eq(self.wanted)
                 m.next = "IDLE"
             with m.State("FREE"):  # the host's request ends
                 m.next = "IDLE"

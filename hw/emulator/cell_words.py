@@ -11,7 +11,8 @@ from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 
 __all__ = [
-    "CELLS", "FACTOR_AT", "GAIN", "IDENTITY", "MAGIC", "POINTER", "VERSION", "emulator_cells", "emulator_words", "identity_words",
+    "CELLS", "FACTOR_AT", "GAIN", "IDENTITY", "MAGIC", "POINTER", "VERSION", "emulator_cells", "emulator_words",
+    "identity_words",
 ]  # fmt: skip
 
 MAGIC = 0x534C454D
@@ -75,12 +76,12 @@ def emulator_words(
     _check(shape, cells, factors)
     ordered = _ordered(shape, cells)
     if factors is not None:
-        return (ordered | _ordered(shape, factors) << FACTOR_AT).astype(np.uint32).ravel()
-    if shape.load_cells == 1:
-        return (ordered & 0xFFFFFFFF).astype(np.uint32).ravel()
-    mask = (1 << 16) - 1
-    pairs = np.pad(ordered & mask, ((0, 0), (0, ordered.shape[1] % 2)))
-    return (pairs[:, ::2] | pairs[:, 1::2] << 16).astype(np.uint32).ravel()
+        ordered |= _ordered(shape, factors) << FACTOR_AT
+    elif shape.load_cells == 2:
+        pairs = np.pad(ordered & (1 << 16) - 1, ((0, 0), (0, ordered.shape[1] % 2)))
+        ordered = pairs[:, ::2] | pairs[:, 1::2] << 16
+    words: NDArray[np.uint32] = (ordered & (1 << 32) - 1).astype(np.uint32).ravel()
+    return words
 
 
 def emulator_cells(
@@ -115,9 +116,7 @@ def _ordered(shape: EmulatorShape, values: NDArray[np.integer[Any]]) -> NDArray[
     return placed.transpose(3, 1, 2, 4, 0).reshape(shape.depth, shape.cells)
 
 
-def _check(
-    shape: EmulatorShape, cells: NDArray[np.integer[Any]], factors: NDArray[np.integer[Any]] | None
-) -> None:
+def _check(shape: EmulatorShape, cells: NDArray[np.integer[Any]], factors: NDArray[np.integer[Any]] | None) -> None:
     """Raise unless the arrays fit."""
     p = shape.parameters
     needed = (2, p.inputs, p.outputs) if shape.programmer else (p.inputs, p.outputs)
@@ -126,7 +125,9 @@ def _check(
             "Factors of cells are for an emulator with programmer, which needs them; this one "
             f"{'has' if shape.programmer else 'has not'} got a programmer"
         )
-    low, high = (0, shape.highest) if shape.programmer else (-(1 << shape.cell_bits - 1), (1 << shape.cell_bits - 1) - 1)
+    low, high = (
+        (0, shape.highest) if shape.programmer else (-(1 << shape.cell_bits - 1), (1 << shape.cell_bits - 1) - 1)
+    )
     for name, array, bounds in (("cells", cells, (low, high)), ("factors", factors, (0, (1 << FACTOR_BITS) - 1))):
         if array is None:
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -130,9 +132,7 @@ class ColumnSums(wiring.Component):
             self.entry_address.eq(index),
             marks.valid.eq(reads & ~is_last),
             marks.end.eq(reads & is_last),
-            goes_on.eq(
-                (marks.end | (active & ended)) & self.convert & (self.column == group) & (group != last_group)
-            ),
+            goes_on.eq((marks.end | (active & ended)) & self.convert & (self.column == group) & (group != last_group)),
             forget.eq(self.clear | self.begins | (self.convert & active & (self.column != expected))),
             self.done.eq(self._ready & self.convert & (self.column == expected)),
         ]
@@ -156,7 +156,7 @@ class ColumnSums(wiring.Component):
         """Take the entry that is read, and hand it on from stage to stage."""
         m.d.sync += listed.eq(self.entry)
         known = entry_layout(self._shape).members
-        for stage, (before, after) in enumerate(zip(marks, marks[1:], strict=False)):
+        for stage, (before, after) in enumerate(itertools.pairwise(marks)):
             m.d.sync += [after.valid.eq(before.valid & ~forget), after.end.eq(before.end & ~forget)]
             for name in ("closes", "tile", "codes"):
                 if stage > 2:

@@ -105,9 +105,7 @@ class CrossbarEmulator(wiring.Component):
             self._load(m, registers, cells)
         return m
 
-    def _program(
-        self, m: Module, registers: EmulatorRegisters, cells: CellMemory, columns: ColumnSums
-    ) -> None:
+    def _program(self, m: Module, registers: EmulatorRegisters, cells: CellMemory, columns: ColumnSums) -> None:
         """Pulses, verify reads, and the host's reads and writes of single cells."""
         shape, port = self._shape, self.crossbar
         pulses = CellPulses(shape=shape)
@@ -116,7 +114,7 @@ class CrossbarEmulator(wiring.Component):
             depth=shape.depth, cells=shape.cells, bits=FACTOR_BITS, block_bits=self._block_bits
         )
         m.d.comb += [
-            pulses.cell.eq(port.program_cell),
+            pulses.wanted.eq(port.program_cell),
             port.program_done.eq(pulses.done),
             Value.cast(port.program_codes).eq(Value.cast(pulses.codes)),
             *(
@@ -155,7 +153,9 @@ class CrossbarEmulator(wiring.Component):
             address.eq(registers.pointer),
             *(enables[n].eq(registers.store & (registers.place == n)) for n in range(shape.load_words)),
         ]
-        numbers = [data[16 * n : 16 * n + bits] if shape.load_cells > 1 else data[:bits] for n in range(shape.load_cells)]
+        numbers = [
+            data[16 * n : 16 * n + bits] if shape.load_cells > 1 else data[:bits] for n in range(shape.load_cells)
+        ]
         m.d.comb += [
             cells.write_address.eq(address),
             cells.write_cells.eq(Cat(enables[n // shape.load_cells] for n in range(shape.cells))),

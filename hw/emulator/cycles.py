@@ -1,4 +1,4 @@
-"""Clock cycles of a crossbar emulator: of its reads, which depend on the rows that are driven, and of its operations."""
+"""Clock cycles of a crossbar emulator: of reads, which depend on the rows that are driven, and of operations."""
 
 from __future__ import annotations
 

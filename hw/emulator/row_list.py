@@ -144,9 +144,7 @@ class RowList(wiring.Component):
             m.d.comb += write.data.codes.eq(held.word_select(index, word_bits) if shape.line_words > 1 else held)
         return m
 
-    def _place(
-        self, m: Module, entry: data.View, load: Value, push: Value, index: Value, closes: Signal
-    ) -> None:
+    def _place(self, m: Module, entry: data.View, load: Value, push: Value, index: Value, closes: Signal) -> None:
         """Number and tile of the word that is listed."""
         shape = self._shape
         next_line = Signal(range(shape.tile_lines))

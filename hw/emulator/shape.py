@@ -39,8 +39,8 @@ class EmulatorShape:
     parameters : LayerParameters of the layer; with its `programmer`, cells are kept apart, and pulses move them
     rows_per_cycle : rows of a word: 1, 2, 4 or 8
     levels : levels of a cell, 2 .. 1024
-    weight_bits : bits of W = (p - n) 2^10 of a pair, signed, 2 .. 24, without programmer; None for the sign, 10 fraction
-        bits, and twice the range of the levels
+    weight_bits : bits of W = (p - n) 2^10 of a pair, signed, 2 .. 24, without programmer; None for a sign, twice the
+        range of the levels, and 10 fraction bits
     gain : gain shift of the ADCs, 0 .. max_gain_shift of the layer; None for a register
 
     Raises

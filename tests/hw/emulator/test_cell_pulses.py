@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 
 import numpy as np
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.emulator.cell_words import CELLS, POINTER, emulator_cells, emulator_words
 from spikeloom.hw.emulator.crossbar_emulator import CrossbarEmulator
 from spikeloom.hw.emulator.cycles import operation_cycles, row_cycles
-from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.params.parameters import LayerParameters
 from tests.benches.emulator_bench import access, load, load_cells, operate, read
 from tests.benches.stream_bench import simulate

@@ -17,9 +17,7 @@ from tests.benches.emulator_bench import load_cells, read
 from tests.benches.stream_bench import simulate
 
 
-def integer_codes(
-    p: LayerParameters, w: np.ndarray, rows: np.ndarray, gain: int
-) -> tuple[np.ndarray, np.ndarray]:
+def integer_codes(p: LayerParameters, w: np.ndarray, rows: np.ndarray, gain: int) -> tuple[np.ndarray, np.ndarray]:
     """Codes and flags [row tiles, outputs] in whole numbers, by the formula of `sim.crossbar.adc`."""
     scale = (255 if p.row_bits == 8 else 1) << 10 + gain
     codes, over = np.zeros((p.row_tiles, p.outputs), int), np.zeros((p.row_tiles, p.outputs), bool)
@@ -97,5 +95,70 @@ def test_codes_are_those_of_whole_numbers(case: dict) -> None:
             np.testing.assert_array_equal(over, flags)
             if not stall:
                 assert cycles == row_cycles(dut.shape, rows)
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("tile_rows", [17, 32])
+def test_a_reset_in_the_middle_forgets_the_read_only(tile_rows: int) -> None:
+    p = LayerParameters(
+        inputs=40, outputs=5, lanes=2, tile_rows=tile_rows, adc_bits=6, max_gain_shift=4, programmer=False
+    )
+    dut = CrossbarEmulator(parameters=p, gain=1)
+    w, rng = random_weights(p, 16, np.random.default_rng(5)), random.Random(5)
+
+    async def bench(ctx):
+        await load_cells(ctx, dut, emulator_words(dut.shape, w))
+        port = dut.crossbar
+        for cycles in range(0, 120, 7):
+            rows = random_rows(p, rng)
+            ctx.set(port.rows, sum(int(code) << row for row, code in enumerate(rows)))
+            ctx.set(port.drive, 1)
+            for cycle in range(cycles):
+                await ctx.tick()
+                if ctx.get(port.sampled):
+                    ctx.set(port.drive, 0)
+                if cycle > 60:
+                    ctx.set(port.convert, 1)
+                    ctx.set(port.column, rng.randrange(p.groups))  # another group in the middle, too
+            ctx.set(port.drive, 0)
+            ctx.set(port.convert, 0)
+            ctx.set(dut.reset, 1)
+            await ctx.tick()
+            ctx.set(dut.reset, 0)
+            assert not ctx.get(port.sampled) and not ctx.get(port.done)
+            rows = random_rows(p, rng)
+            codes, over, found = await read(ctx, dut, rows, rng)
+            wanted, flags = integer_codes(p, w, rows, 1)
+            np.testing.assert_array_equal(codes, wanted)
+            np.testing.assert_array_equal(over, flags)
+            assert found == row_cycles(dut.shape, rows)
+
+    simulate(dut, bench)
+
+
+def test_groups_in_any_order() -> None:
+    """What was begun of the next group is given up when another one is asked for."""
+    p = LayerParameters(inputs=9, outputs=7, lanes=2, tile_rows=4, adc_bits=8, max_gain_shift=4, programmer=False)
+    dut = CrossbarEmulator(parameters=p, gain=2)
+    w, rng = random_weights(p, 16, np.random.default_rng(6)), random.Random(6)
+    rows = np.array([1, 0, 1, 1, 0, 0, 0, 0, 1])
+
+    async def bench(ctx):
+        await load_cells(ctx, dut, emulator_words(dut.shape, w))
+        await read(ctx, dut, rows, rng)
+        port, (wanted, _) = dut.crossbar, integer_codes(p, w, rows, 2)
+        for _ in range(40):
+            group = rng.randrange(p.groups)
+            ctx.set(port.column, group)
+            ctx.set(port.convert, 1)
+            done = False
+            while not done:
+                *_, done, codes = await ctx.tick().sample(port.done, port.codes)
+            for column in range(group * 2, min(p.outputs, group * 2 + 2)):
+                assert [codes[tile * 2 + column % 2] for tile in range(p.row_tiles)] == wanted[:, column].tolist()
+            if rng.random() < 0.5:
+                ctx.set(port.convert, 0)
+                await ctx.tick().repeat(rng.randrange(1, 20))
 
     simulate(dut, bench)
