@@ -193,7 +193,7 @@ class Executor(wiring.Component):
             m.d.comb += self._size.eq(result_bytes(self._hello.layers))
         with m.If(self.broken):
             m.d.sync += self._broken.eq(1)
-        with m.FSM(name="state"):
+        with m.FSM():
             self._requests(m)
             self._commands(m)
             self._images(m)
