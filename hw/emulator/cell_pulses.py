@@ -98,7 +98,8 @@ class CellPulses(wiring.Component):
         place = Signal(range(shape.cells))
         hosts = Signal()  # the cell is the host's
         writes = Signal()
-        found, level = Signal(bits, reset_less=True), Signal(bits, reset_less=True)
+        found = Signal(bits, reset_less=True)  # conductance that was read
+        level = Signal(bits, reset_less=True)  # conductance to write
         factor = Signal(FACTOR_BITS, reset_less=True)
         own_address, own_place = self._cell(m, tile)
         moved = self._moved(m, found, factor, tile)
@@ -176,7 +177,8 @@ class CellPulses(wiring.Component):
     def _moved(self, m: Module, found: Value, factor: Value, tile: Value) -> Value:
         """The conductance after a pulse."""
         shape, operation = self._shape, self.operation
-        amplitude, up = Signal(AMPLITUDE_BITS, name="amplitude"), Signal(name="up")
+        amplitude = Signal(AMPLITUDE_BITS)
+        up = Signal()
         change = Signal(AMPLITUDE_BITS + FACTOR_BITS, reset_less=True)
         m.d.comb += [amplitude.eq(operation.amplitudes[tile]), up.eq(operation.up.bit_select(tile, 1))]
         m.d.sync += change.eq(amplitude * factor)

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.emulator.converter import Converter, converter_stages
+from spikeloom.hw.emulator.converter import Converter, converter_stages, start_value
 from spikeloom.hw.emulator.row_list import entry_layout
 from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
 from spikeloom.hw.primitives.lookup import looked_up
@@ -27,13 +27,13 @@ def sum_stages(shape: EmulatorShape) -> int:
 
 
 class _Marks:
-    """What goes along with a word through the pipeline."""
+    """What goes along with an entry through the pipeline."""
 
     def __init__(self, shape: EmulatorShape, stage: int) -> None:
         entry = entry_layout(shape).members
-        self.valid = Signal(name=f"valid_{stage}")  # a word
+        self.valid = Signal(name=f"valid_{stage}")  # a word, or the end of a row tile
         self.end = Signal(name=f"end_{stage}")  # the list has ended
-        self.first = Signal(name=f"first_{stage}", reset_less=True)  # of its row tile
+        self.closes = Signal(name=f"closes_{stage}", reset_less=True)  # the end of a row tile
         self.tile = Signal(entry.get("tile", 1), name=f"tile_{stage}", reset_less=True)
         self.codes = Signal(entry.get("codes", 1), name=f"codes_{stage}", reset_less=True)
 
@@ -41,7 +41,10 @@ class _Marks:
 class ColumnSums(wiring.Component):
     """Conversions: for every entry of the list a word of cells is read, and added to the sums of the lanes.
 
-    A sum goes to the ADCs when the next row tile begins, or the list ends. Codes of row tiles without an entry are 0.
+    A sum goes to the ADCs when its row tile is closed, or the list ends. Codes of row tiles without an entry are 0.
+
+    While a column group is converted, the next one is begun, as far as no code is lost; a conversion of another group
+    starts over.
 
     Parameters
     ----------
@@ -61,8 +64,10 @@ class ColumnSums(wiring.Component):
 
     Cycles
     ------
-    With n entries, `done` is up in the n + sum_stages(shape) + converter_stages(shape)-th cycle after the first one
-    of `convert` (`hw.emulator.cycles`).
+    With n entries and L = sum_stages(shape) + converter_stages(shape), a conversion that finds nothing begun has its
+    entries read in its first n cycles, and `done` in the n + L-th cycle after its first one. The next group's entries
+    are read from the cycle after that on in which the last entry and a cycle more were read, and not before the
+    conversion of the group itself has begun (`hw.emulator.cycles.convert_cycles`).
     """
 
     def __init__(self, *, shape: EmulatorShape) -> None:
@@ -78,8 +83,8 @@ class ColumnSums(wiring.Component):
                 "done": Out(1),
                 "begins": In(1),
                 "clear": In(1),
-                "count": In(range(shape.words + 1)),
-                "entry_address": Out(range(shape.words)),
+                "count": In(range(shape.entries + 1)),
+                "entry_address": Out(range(shape.entries)),
                 "entry": In(entry_layout(shape)),
                 "address": Out(range(shape.depth)),
                 "cells": In(shape.cells * shape.cell_bits),
@@ -96,52 +101,78 @@ class ColumnSums(wiring.Component):
         """The circuit."""
         m = Module()
         shape = self._shape
+        forget = Signal()
+        self._ready = Signal(name="ready")  # the codes of the group that is expected are there
+        group = Signal(shape.parameters.group_bits)  # whose entries are read
         marks = [_Marks(shape, stage) for stage in range(sum_stages(shape))]
-        self._issue(m, marks)
-        m.d.sync += [self.address.eq(self._base(m) + self._entry.word)]
-        sums = self._sums(m, marks)
-        self._convert(m, marks[-1], sums)
+        listed = Signal(entry_layout(shape), reset_less=True)
+        self._issue(m, marks[0], group, forget)
+        self._pass_on(m, marks, listed, forget)
+        m.d.sync += self.address.eq(self._base(m, group) + listed.word)
+        sums = self._sums(m, marks, forget)
+        self._convert(m, marks[-1], sums, forget)
         return m
 
-    def _issue(self, m: Module, marks: list[_Marks]) -> None:
-        """Read the list from its begin to its end, and hand every entry's marks on from stage to stage."""
-        index = Signal(range(self._shape.words + 1))  # entry to read
-        ended = Signal()  # all entries are read
-        wanted = Signal()
-        entry = self._entry = Signal(entry_layout(self._shape), name="listed", reset_less=True)
+    def _issue(self, m: Module, marks: _Marks, group: Signal, forget: Signal) -> None:
+        """Read the list from its begin to its end, for one group after another."""
+        last_group = self._shape.parameters.groups - 1
+        index = Signal(range(self._shape.entries + 1))  # entry to read
+        read_group = Signal.like(group, name="read_group")
+        expected = Signal.like(group, name="expected")  # the group that is done next
+        active = Signal()  # a group is begun, and not done
+        ended = Signal()  # all entries of the last group that is begun are read
+        reads = Signal()
+        goes_on = Signal()  # to the next group
+        is_last = index == self.count
         m.d.comb += [
-            wanted.eq(self.convert & ~ended),
+            group.eq(Mux(active, read_group, self.column)),
+            reads.eq(Mux(active, ~ended, self.convert)),
             self.entry_address.eq(index),
-            marks[0].valid.eq(wanted & (index != self.count)),
-            marks[0].end.eq(wanted & (index == self.count)),
+            marks.valid.eq(reads & ~is_last),
+            marks.end.eq(reads & is_last),
+            goes_on.eq(
+                (marks.end | (active & ended)) & self.convert & (self.column == group) & (group != last_group)
+            ),
+            forget.eq(self.clear | self.begins | (self.convert & active & (self.column != expected))),
+            self.done.eq(self._ready & self.convert & (self.column == expected)),
         ]
-        with m.If(self.clear | self.done):
-            m.d.sync += [index.eq(0), ended.eq(0)]
+        with m.If(forget):
+            m.d.sync += [active.eq(0), ended.eq(0), index.eq(0)]
         with m.Else():
-            with m.If(marks[0].valid):
-                m.d.sync += index.eq(index + 1)
-            with m.If(marks[0].end):
-                m.d.sync += ended.eq(1)
-        m.d.sync += entry.eq(self.entry)
-        for stage, (before, after) in enumerate(zip(marks, marks[1:], strict=False)):
-            m.d.sync += [after.valid.eq(before.valid & ~self.clear), after.end.eq(before.end & ~self.clear)]
-            if stage == 2:  # the entry is in `listed`
-                m.d.sync += after.first.eq(entry.first)
-                for name in ("tile", "codes"):
-                    known = name in entry_layout(self._shape).members
-                    m.d.sync += getattr(after, name).eq(getattr(entry, name) if known else 0)
-            elif stage > 2:
-                m.d.sync += [getattr(after, name).eq(getattr(before, name)) for name in ("first", "tile", "codes")]
+            with m.If(goes_on):
+                m.d.sync += [read_group.eq(group + 1), ended.eq(0), index.eq(0)]
+            with m.Elif(self.done & (read_group == expected)):
+                m.d.sync += [active.eq(0), ended.eq(0), index.eq(0)]
+            with m.Else():
+                m.d.sync += [index.eq(index + marks.valid), ended.eq(ended | marks.end)]
+            with m.If(~active & self.convert):
+                m.d.sync += [active.eq(1), expected.eq(self.column)]
+                with m.If(~goes_on):
+                    m.d.sync += read_group.eq(self.column)
+            with m.Elif(self.done):
+                m.d.sync += expected.eq(expected + 1)
 
-    def _base(self, m: Module) -> Value:
-        """Address of the group's word 0."""
+    def _pass_on(self, m: Module, marks: list[_Marks], listed: data.View, forget: Value) -> None:
+        """Take the entry that is read, and hand it on from stage to stage."""
+        m.d.sync += listed.eq(self.entry)
+        known = entry_layout(self._shape).members
+        for stage, (before, after) in enumerate(zip(marks, marks[1:], strict=False)):
+            m.d.sync += [after.valid.eq(before.valid & ~forget), after.end.eq(before.end & ~forget)]
+            for name in ("closes", "tile", "codes"):
+                if stage > 2:
+                    m.d.sync += getattr(after, name).eq(getattr(before, name))
+                elif stage == 2:
+                    m.d.sync += getattr(after, name).eq(getattr(listed, name) if name in known else 0)
+
+    def _base(self, m: Module, group: Value) -> Value:
+        """Address of word 0 of a group, two cycles later."""
         shape = self._shape
-        base = Signal(range(shape.depth), reset_less=True)
-        places = [group * shape.words for group in range(shape.parameters.groups)]
-        m.d.sync += base.eq(looked_up(m, self.column, places, "group_base"))
+        early, base = (Signal(range(shape.depth), name=name, reset_less=True) for name in ("early_base", "base"))
+        places = [number * shape.words for number in range(shape.parameters.groups)]
+        m.d.sync += [early.eq(looked_up(m, group, places, "group_base")), base.eq(early)]
         return base
 
-    def _sums(self, m: Module, marks: list[_Marks]) -> list[Value]:
+    def _sums(self, m: Module, marks: list[_Marks], forget: Value) -> list[Value]:
         """Sums of the lanes, with the cells of every word before the one with `marks[-1]`."""
         shape, p = self._shape, self._shape.parameters
         stage = 4  # in which the memory gives the word
@@ -169,11 +200,15 @@ class ColumnSums(wiring.Component):
                 lanes[lane] = added
             level, stage = level + 1, stage + 1
         assert stage == len(marks) - 1
+        closed = forget | marks[stage].end | (marks[stage].valid & marks[stage].closes)
+        start = start_value(shape)
         sums: list[Value] = []
         for lane, (number,) in enumerate(lanes):
-            total = Signal(signed(shape.sum_bits), name=f"sum_{lane}", reset_less=True)
-            with m.If(marks[stage].valid):
-                m.d.sync += total.eq(Mux(marks[stage].first, 0, total) + number)
+            total = Signal(signed(shape.sum_bits), name=f"sum_{lane}", init=start, reset_less=True)
+            with m.If(closed):
+                m.d.sync += total.eq(start)
+            with m.Elif(marks[stage].valid):
+                m.d.sync += total.eq(total + number)
             sums.append(total)
         return sums
 
@@ -198,32 +233,29 @@ class ColumnSums(wiring.Component):
             weights.append(weight)
         return weights
 
-    def _convert(self, m: Module, marks: _Marks, sums: list[Value]) -> None:
+    def _convert(self, m: Module, marks: _Marks, sums: list[Value], forget: Value) -> None:
         """Codes of the row tile whose sums are complete."""
         shape, p = self._shape, self._shape.parameters
         m.submodules.converter = converter = Converter(shape=shape)
         m.d.comb += [converter.sums[lane].eq(total) for lane, total in enumerate(sums)]
         if shape.gain is None:
             m.d.comb += converter.gain.eq(self.gain)
-        some = Signal()  # there are sums of a row tile
-        tile = Signal.like(marks.tile, name="summed")
-        with m.If(marks.valid):
-            m.d.sync += [some.eq(1), tile.eq(marks.tile)]
-        with m.If(marks.end | self.clear):
-            m.d.sync += some.eq(0)
-        closes: Value = some & (marks.end | (marks.valid & marks.first))
+        tile = Signal.like(marks.tile, name="summed", reset_less=True)
+        with m.If(marks.valid & ~marks.closes):
+            m.d.sync += tile.eq(marks.tile)
+        closes: Value = (marks.valid & marks.closes) | (marks.end & (self.count != 0))
         ends: Value = marks.end
-        tile_then: Value = tile
+        whose: Value = tile
         for stage in range(converter_stages(shape)):
             closed, ended = Signal(name=f"closed_{stage}"), Signal(name=f"ended_{stage}")
-            whose = Signal.like(tile, name=f"whose_{stage}", reset_less=True)
-            m.d.sync += [closed.eq(closes & ~self.clear), ended.eq(ends & ~self.clear), whose.eq(tile_then)]
-            closes, ends, tile_then = closed, ended, whose
-        m.d.sync += self.done.eq(ends & ~self.clear)
+            whose_next = Signal.like(tile, name=f"whose_{stage}", reset_less=True)
+            m.d.sync += [closed.eq(closes & ~forget), ended.eq(ends & ~forget), whose_next.eq(whose)]
+            closes, ends, whose = closed, ended, whose_next
+        m.d.sync += self._ready.eq((ends | (self._ready & ~self.done)) & ~forget)
         for number in range(p.row_tiles):
             for lane in range(p.lanes):
                 at = number * p.lanes + lane
                 with m.If(self.begins):
                     m.d.sync += [self.codes[at].eq(0), self.over[at].eq(0)]
-                with m.Elif(closes & (tile_then == number)):
+                with m.Elif(closes & (whose == number)):
                     m.d.sync += [self.codes[at].eq(converter.codes[lane]), self.over[at].eq(converter.over[lane])]

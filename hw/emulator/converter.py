@@ -8,16 +8,23 @@ from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.emulator.shape import FRACTION_BITS, EmulatorShape
 
-__all__ = ["Converter", "converter_stages"]
+__all__ = ["Converter", "converter_stages", "start_value"]
 
 _DIVISOR = 255
 _DIGIT_BITS = 8
 
 
+def start_value(shape: EmulatorShape) -> int:
+    """What a sum begins with: half a code, so that rounding down rounds to the nearest code; 0 where the gain is a
+    register, and half a code is added after it.
+    """
+    return 0 if shape.gain is None else shape.full_scale << (FRACTION_BITS - 1 + shape.gain)
+
+
 def _folds(shape: EmulatorShape) -> list[tuple[int, int]]:
     """Bounds of a sum of 8-bit rows after each fold, until 255 goes into it once at most."""
-    half = shape.largest_sum >> _lowest_bits(shape)
-    low, high = -half - 1, half
+    most = (shape.largest_sum + (shape.full_scale << FRACTION_BITS)) >> _low_bits(shape)
+    low, high = -most - 1, most
     folds = []
     while low < -_DIVISOR or high >= 2 * _DIVISOR:
         low, high = low >> _DIGIT_BITS, (high >> _DIGIT_BITS) + _DIVISOR
@@ -25,21 +32,23 @@ def _folds(shape: EmulatorShape) -> list[tuple[int, int]]:
     return folds
 
 
-def _lowest_bits(shape: EmulatorShape) -> int:
-    """Bits below half a code, without the gain of a register."""
-    return FRACTION_BITS - 1 + (shape.gain or 0)
+def _low_bits(shape: EmulatorShape) -> int:
+    """Bits below a code (or below 255 codes), without the gain of a register."""
+    return FRACTION_BITS + (shape.gain or 0)
 
 
 def converter_stages(shape: EmulatorShape) -> int:
-    """Cycles from a sum to its code: rounding, a stage for a gain that is a register, and the division by 255."""
-    return 1 + (shape.gain is None) + (len(_folds(shape)) + 1 if shape.parameters.row_bits == 8 else 0)
+    """Cycles from a sum to its code: two for a gain that is a register, and those of the division by 255."""
+    divides = shape.parameters.row_bits == 8
+    return 2 * (shape.gain is None) + (len(_folds(shape)) + 1 if divides else 0)
 
 
 class Converter(wiring.Component):
     """The ADCs of all lanes: code = clip(round_half_even(sum 2^-10 / S / 2^gain)), S = 1, or 255 for 8-bit rows.
 
-    Exact: no digit is lost before rounding, only whether anything is below half a code. With 1 bit, the sense amplifier
-    of `hw.params.readouts`, the same with codes -1 .. 1.
+    Exact: half a code is added (`start_value`), the sum is rounded down, and an odd code with nothing left is a tie,
+    which goes to the even one below. With 1 bit, the sense amplifier of `hw.params.readouts`, the same with codes -1 ..
+    1.
 
     Division by 255 has no divider: since 256 h + l = 255 h + (h + l), a number is folded to h + l, and the h of all
     folds add up to the quotient.
@@ -50,7 +59,7 @@ class Converter(wiring.Component):
 
     Members
     -------
-    sums : In(lanes sums of sum_bits, signed)
+    sums : In(lanes sums of sum_bits, signed), each with `start_value` in it
     gain : In(gain_bits), gain shift; only with a gain that is a register
     codes : Out(lanes signed codes)
     over : Out(lanes), the code was clipped
@@ -81,24 +90,28 @@ class Converter(wiring.Component):
         """The circuit."""
         m = Module()
         for lane in range(self._shape.parameters.lanes):
-            halves, below = self._halves(m, self.sums[lane], lane)
-            code, over = self._rounded(m, halves, below, lane)
+            value, below = self._whole(m, self.sums[lane], lane)
+            code, over = self._limited(m, value, below, lane)
             m.d.comb += [self.codes[lane].eq(code), self.over[lane].eq(over)]
         return m
 
-    def _halves(self, m: Module, value: Value, lane: int) -> tuple[Value, Value]:
-        """Half codes, rounded down, and whether anything was below."""
+    def _whole(self, m: Module, value: Value, lane: int) -> tuple[Value, Value]:
+        """Codes, rounded down from half a code above the sum, and whether anything was below."""
         shape = self._shape
-        low = _lowest_bits(shape)
-        below: Value = value[:low].any()
-        value = value[low:].as_signed() if len(value) > low else value[-1:].as_signed()
+        lost: Value = Const(0, 1)
         if shape.gain is None:
-            most = (1 << len(self.gain)) - 1
             lost = Signal(name=f"lost_{lane}", reset_less=True)
-            shifted = Signal(signed(len(value)), name=f"shifted_{lane}", reset_less=True)
-            out = Cat((self.gain > bit) & value[min(bit, len(value) - 1)] for bit in range(most))
-            m.d.sync += [shifted.eq(value >> self.gain), lost.eq(below | out.any())]
-            value, below = shifted, lost
+            first_lost = Signal(name=f"first_lost_{lane}", reset_less=True)
+            shifted = Signal(value.shape(), name=f"shifted_{lane}", reset_less=True)
+            half = shape.full_scale << FRACTION_BITS - 1
+            raised = Signal((shifted + half).shape(), name=f"raised_{lane}", reset_less=True)
+            out = Cat((self.gain > bit) & value[min(bit, len(value) - 1)] for bit in range((1 << len(self.gain)) - 1))
+            m.d.sync += [shifted.eq(value >> self.gain), first_lost.eq(out.any())]
+            m.d.sync += [raised.eq(shifted + half), lost.eq(first_lost)]
+            value = raised
+        low = _low_bits(shape)
+        below = value[:low].any() | lost
+        value = value[low:].as_signed() if len(value) > low else value[-1:].as_signed()
         if shape.parameters.row_bits == 8:
             value, below = self._divided(m, value, below, lane)
         return value, below
@@ -115,26 +128,23 @@ class Converter(wiring.Component):
             value, total, below = folded, kept, lost
         whole = Signal(signed(len(total) + 1), name=f"whole_{lane}", reset_less=True)
         lost = Signal(name=f"rest_{lane}", reset_less=True)
-        one = value >= _DIVISOR
         m.d.sync += [
-            whole.eq(total + Mux(value < 0, Const(-1, signed(2)), one)),
+            whole.eq(total + Mux(value < 0, Const(-1, signed(2)), value >= _DIVISOR)),
             lost.eq(below | ((value != 0) & (value != _DIVISOR))),
         ]
         return whole, lost
 
-    def _rounded(self, m: Module, halves: Value, below: Value, lane: int) -> tuple[Value, Value]:
-        """The code and whether it was clipped, of half codes and whether anything is below."""
+    def _limited(self, m: Module, value: Value, below: Value, lane: int) -> tuple[Value, Value]:
+        """The code, a tie to even, and whether it was clipped."""
         p = self._shape.parameters
-        whole = halves[1:].as_signed() if len(halves) > 1 else halves
-        rounded = Signal(signed(len(whole) + 1), name=f"rounded_{lane}", reset_less=True)
-        m.d.sync += rounded.eq(whole + (halves[0] & (below | whole[0])))
-        if len(rounded) <= p.code_bits and p.adc_bits > 1:
-            return rounded, Const(0, 1)
-        negative = rounded[-1]
+        rounded = Cat(value[0] & below, value[1:]).as_signed() if len(value) > 1 else value & below
+        negative = value[-1]
         if p.adc_bits == 1:
             over = (rounded > 1) | (rounded < -1)
             return Mux(over, Mux(negative, Const(-1, signed(2)), Const(1, signed(2))), rounded), over
-        top = rounded[p.code_bits - 1 :]
+        if len(value) <= p.code_bits:
+            return rounded, Const(0, 1)
+        top = value[p.code_bits - 1 :]  # a tie does not change it: the last bit is none of it
         over = Signal(name=f"over_{lane}")
         m.d.comb += over.eq(top.any() & ~top.all())
         limit = Cat((~negative).replicate(p.code_bits - 1), negative)

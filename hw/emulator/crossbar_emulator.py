@@ -147,7 +147,8 @@ class CrossbarEmulator(wiring.Component):
         """Write the cells of a host's word in the cycle after it was asked for."""
         shape = self._shape
         bits = shape.cell_bits
-        enables, address = Signal(shape.load_words), Signal.like(cells.write_address, name="address")
+        enables = Signal(shape.load_words)
+        address = Signal.like(cells.write_address, name="address")
         data = Signal(32, reset_less=True)
         m.d.sync += [
             data.eq(self.load.data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from spikeloom.hw.emulator.cell_pulses import CELL_CYCLES
 from spikeloom.hw.emulator.column_sums import sum_stages
 from spikeloom.hw.emulator.converter import converter_stages
-from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
 
-__all__ = ["ReadCycles", "line_words", "operation_cycles", "read_cycles", "row_cycles"]
+__all__ = ["ReadCycles", "convert_cycles", "line_entries", "operation_cycles", "read_cycles", "row_cycles"]
 
 
 @dataclass(frozen=True)
@@ -21,35 +22,58 @@ class ReadCycles:
     """A read of a crossbar, as `hw.params.window_cycles.Macro` counts.
 
     settle : cycle of the drive, its first one is 1, in which `sampled` is first up
-    convert : cycles from the first cycle of `convert` to the one with `done`, the same for every column group
+    convert : for every column group, cycles from the first cycle of `convert` to the one with `done`
     """
 
     settle: int
-    convert: int
+    convert: tuple[int, ...]
+
+    @property
+    def conversions(self) -> int:
+        """Cycles of all conversions, if each begins in the cycle after the one before."""
+        return sum(self.convert) + len(self.convert)
 
 
-def line_words(shape: EmulatorShape, row_codes: NDArray[np.integer]) -> list[int]:
-    """Driven words of every line, of row codes [inputs]."""
+def line_entries(shape: EmulatorShape, row_codes: NDArray[np.integer[Any]]) -> list[int]:
+    """Entries of the list for every line, of row codes [inputs]: driven words, and the ends of row tiles."""
     p = shape.parameters
-    counts = []
+    counts: list[int] = []
     for start in range(0, p.inputs, p.tile_rows):
-        tile = np.flatnonzero(row_codes[start : min(start + p.tile_rows, p.inputs)])
-        words = np.unique(tile // shape.rows_per_cycle)
         rows = min(p.tile_rows, p.inputs - start)
-        lines = -(-rows // (shape.line_words * shape.rows_per_cycle))
-        counts += np.bincount(words // shape.line_words, minlength=lines).tolist()
+        words = np.unique(np.flatnonzero(row_codes[start : start + rows]) // shape.rows_per_cycle)
+        lines = ceil_div(rows, shape.line_words * shape.rows_per_cycle)
+        of_lines = np.bincount(words // shape.line_words, minlength=lines)
+        if any(counts) and words.size:
+            of_lines[words[0] // shape.line_words] += 1
+        counts += of_lines.tolist()
     return counts
 
 
-def read_cycles(shape: EmulatorShape, words: Sequence[int]) -> ReadCycles:
-    """A read with so many driven words in each line (`line_words`)."""
-    settle = 2 + sum(max(1, count) for count in words)
-    return ReadCycles(settle, sum(words) + sum_stages(shape) + converter_stages(shape))
+def convert_cycles(shape: EmulatorShape, entries: int) -> tuple[int, ...]:
+    """Cycles of the conversions of all column groups, one right after the other: see `ReadCycles`.
+
+    Group j is read in cycles s_j .. e_j, e_j = s_j + entries, and its codes are there in cycle e_j + L. It is asked for
+    from cycle c_j on, the one after group j - 1 was done. Group j + 1 is read after both: s_j+1 = max(e_j, c_j) + 1.
+    """
+    latency = sum_stages(shape) + converter_stages(shape)
+    waits: list[int] = []
+    asked = reads = 0
+    for _ in range(shape.parameters.groups):
+        end = reads + entries
+        done = max(end + latency, asked)
+        waits.append(done - asked)
+        asked, reads = done + 1, max(end, asked) + 1
+    return tuple(waits)
 
 
-def row_cycles(shape: EmulatorShape, row_codes: NDArray[np.integer]) -> ReadCycles:
+def read_cycles(shape: EmulatorShape, entries: Sequence[int]) -> ReadCycles:
+    """A read with so many entries for each line (`line_entries`)."""
+    return ReadCycles(2 + sum(max(1, count) for count in entries), convert_cycles(shape, sum(entries)))
+
+
+def row_cycles(shape: EmulatorShape, row_codes: NDArray[np.integer[Any]]) -> ReadCycles:
     """A read of these row codes, [inputs]."""
-    return read_cycles(shape, line_words(shape, row_codes))
+    return read_cycles(shape, line_entries(shape, row_codes))
 
 
 def operation_cycles(tiles: int) -> int:

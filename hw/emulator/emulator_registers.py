@@ -18,7 +18,7 @@ class EmulatorRegisters(wiring.Component):
 
     `IDENTITY`, `GAIN`, `POINTER` and `CELLS` of `hw.emulator.cell_words` are the addresses. `POINTER` takes the number
     of a word of the memory; every access to `CELLS` then goes on by the cells of a host's word, and to the next word of
-    the memory after the last. Cells can be read with a programmer only. A write beyond the last word has no effect.
+    the memory after the last. Cells can be read with a programmer only. Beyond the last word is no cell.
 
     Parameters
     ----------
@@ -63,12 +63,15 @@ class EmulatorRegisters(wiring.Component):
         """The circuit."""
         m = Module()
         shape, bus = self._shape, self.bus
-        request, cells, known, moves = Signal(), Signal(), Signal(), Signal()
+        request = Signal()
+        cells = Signal()  # the cells, and the pointer is at some
+        known = Signal()  # there is such a word in this direction
+        moves = Signal()  # the pointer
         answer = Signal(32)
         asked = bus.address[2:]
         m.d.comb += [
             request.eq((bus.write | bus.read) & ~bus.done),
-            cells.eq((asked == CELLS // 4) & (self.pointer != shape.depth)),
+            cells.eq((asked == CELLS // 4) & (self.pointer < shape.depth)),
             self.store.eq(request & bus.write & cells),
         ]
         if shape.programmer:
@@ -87,7 +90,7 @@ class EmulatorRegisters(wiring.Component):
         ]
         write = finished & bus.write
         with m.If(write & (asked == POINTER // 4)):
-            m.d.sync += [self.pointer.eq(Mux(bus.data < shape.depth, bus.data, shape.depth)), self.place.eq(0)]
+            m.d.sync += [self.pointer.eq(bus.data), self.place.eq(0)]
         with m.Elif(moves):
             with m.If(self.place == shape.load_words - 1):
                 m.d.sync += [self.place.eq(0), self.pointer.eq(self.pointer + 1)]

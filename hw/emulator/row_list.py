@@ -15,16 +15,17 @@ __all__ = ["RowList", "entry_layout"]
 
 
 def entry_layout(shape: EmulatorShape) -> data.StructLayout:
-    """An entry of the list: number of the word, whether it is the first of its row tile, its tile (with several tiles),
-    and the row codes (where they say more than that the word is listed).
+    """An entry of the list: a word, or with `closes` none, but the end of a row tile after which another one comes.
+
+    Number of the word, its row tile (with several tiles), and the row codes (where they say more than that the word is
+    listed).
     """
     p = shape.parameters
     bits = shape.rows_per_cycle * p.row_bits
     return data.StructLayout(
         {
             "word": max(1, (shape.words - 1).bit_length()),
-            "first": 1,
-            **({"tile": (p.row_tiles - 1).bit_length()} if p.row_tiles > 1 else {}),
+            **({"closes": 1, "tile": (p.row_tiles - 1).bit_length()} if p.row_tiles > 1 else {}),
             **({"codes": bits} if bits > 1 else {}),
         }
     )
@@ -42,7 +43,8 @@ def _lowest(bits: Value) -> tuple[Value, Value, Value]:
 class RowList(wiring.Component):
     """Finds the words of rows with a row code other than 0, and keeps a list of them until the next drive.
 
-    Lines of rows are looked at one after another; the words of a line that are driven are listed one a cycle.
+    Lines of rows are looked at one after another; the words of a line that are driven are listed one a cycle. Between
+    the words of two row tiles is an entry that closes the first one.
 
     Parameters
     ----------
@@ -61,13 +63,13 @@ class RowList(wiring.Component):
 
     Cycles
     ------
-    With n_i driven words in line i, `sampled` is first up in cycle 2 + sum of max(1, n_i) of a drive (its first cycle
-    is cycle 1), and down in the second cycle after `drive`'s last one.
+    With n_i entries for line i, `sampled` is first up in cycle 2 + sum of max(1, n_i) of a drive (its first cycle is
+    cycle 1), and down in the second cycle after `drive`'s last one.
     """
 
     def __init__(self, *, shape: EmulatorShape) -> None:
         self._shape = shape
-        self._entries = memory.MemoryData(shape=entry_layout(shape), depth=shape.words, init=[])
+        self._entries = memory.MemoryData(shape=entry_layout(shape), depth=shape.entries, init=[])
         super().__init__(
             {
                 "rows": In(shape.parameters.inputs * shape.parameters.row_bits),
@@ -75,8 +77,8 @@ class RowList(wiring.Component):
                 "clear": In(1),
                 "sampled": Out(1),
                 "begins": Out(1),
-                "count": Out(range(shape.words + 1)),
-                "address": In(range(shape.words)),
+                "count": Out(range(shape.entries + 1)),
+                "address": In(range(shape.entries)),
                 "entry": Out(entry_layout(shape)),
             }
         )
@@ -115,16 +117,17 @@ class RowList(wiring.Component):
 
         pending = Signal(shape.line_words)  # words of the line that are still to be listed
         push, several, index = _lowest(pending)
+        closes = Signal()
         load = Signal()
         m.d.comb += [
             self.begins.eq(self.drive & turn[0]),
-            load.eq(self.drive & ~several & ~turn[-1]),
+            load.eq(self.drive & ~several & ~closes & ~turn[-1]),
         ]
         with m.If(self.clear | ~self.drive):
             m.d.sync += [turn.eq(1), pending.eq(0), self.sampled.eq(0)]
         with m.Elif(load):
             m.d.sync += [turn.eq(turn << 1), pending.eq(Cat(word.any() for word in words))]
-        with m.Else():
+        with m.Elif(~closes):
             m.d.sync += [pending.eq(pending & (pending - 1)), self.sampled.eq(~several)]
         with m.If(self.clear | self.begins):
             m.d.sync += self.count.eq(0)
@@ -133,7 +136,7 @@ class RowList(wiring.Component):
 
         m.d.comb += [write.addr.eq(self.count), write.en.eq(push)]
         m.d.comb += [read.addr.eq(self.address), read.en.eq(~push), self.entry.eq(read.data)]
-        self._place(m, write.data, load, push, index)
+        self._place(m, write.data, load, push, index, closes)
         if word_bits > 1:
             held = Signal(line_bits, reset_less=True)  # row codes of the line
             with m.If(load):
@@ -141,11 +144,14 @@ class RowList(wiring.Component):
             m.d.comb += write.data.codes.eq(held.word_select(index, word_bits) if shape.line_words > 1 else held)
         return m
 
-    def _place(self, m: Module, entry: data.View, load: Value, push: Value, index: Value) -> None:
+    def _place(
+        self, m: Module, entry: data.View, load: Value, push: Value, index: Value, closes: Signal
+    ) -> None:
         """Number and tile of the word that is listed."""
         shape = self._shape
-        next_line, next_tile = Signal(range(shape.tile_lines)), Signal(range(max(2, shape.parameters.row_tiles)))
-        tile = Signal.like(next_tile)
+        next_line = Signal(range(shape.tile_lines))
+        next_tile = Signal(range(max(2, shape.parameters.row_tiles)))
+        tile = Signal.like(next_tile, name="tile")
         first = Signal()  # no word of this tile is listed yet
         last = next_line == shape.tile_lines - 1  # of its tile
         idle = self.clear | ~self.drive
@@ -157,9 +163,10 @@ class RowList(wiring.Component):
             m.d.sync += first.eq(1)
         with m.Elif(push):
             m.d.sync += first.eq(0)
-        m.d.comb += entry.first.eq(first)
         if shape.parameters.row_tiles > 1:
-            m.d.comb += entry.tile.eq(tile)
+            m.d.comb += [closes.eq(push & first & (self.count != 0)), entry.closes.eq(closes), entry.tile.eq(tile)]
+        else:
+            m.d.comb += closes.eq(0)
 
         lines = shape.line_words
         if lines & (lines - 1) == 0 and (shape.tile_words % lines == 0 or shape.tile_lines == shape.lines):

@@ -91,6 +91,11 @@ class EmulatorShape:
         return before * self.tile_words + ceil_div(rest, self.rows_per_cycle)
 
     @property
+    def entries(self) -> int:
+        """Entries of the longest list: all words, and between row tiles one that closes the first of them."""
+        return self.words + self.parameters.row_tiles - 1
+
+    @property
     def line_words(self) -> int:
         """Words of a line; the last one of a row tile may have fewer."""
         return min(LINE_ROWS // self.rows_per_cycle, self.tile_words)
@@ -156,10 +161,15 @@ class EmulatorShape:
     @property
     def largest_sum(self) -> int:
         """Bound on the magnitude of a column's sum in a row tile."""
-        full_scale = (1 << self.parameters.row_bits) - 1
-        return self.largest_weight * self.tile_rows * full_scale
+        return self.largest_weight * self.tile_rows * self.full_scale
+
+    @property
+    def full_scale(self) -> int:
+        """S: the largest row code, which is the read voltage."""
+        return (1 << self.parameters.row_bits) - 1
 
     @property
     def sum_bits(self) -> int:
-        """Bits of a column's sum, signed."""
-        return self.largest_sum.bit_length() + 1
+        """Bits of a column's sum and half a code, signed."""
+        half = self.full_scale << (FRACTION_BITS - 1 + (self.gain or 0))
+        return (self.largest_sum + half).bit_length() + 1

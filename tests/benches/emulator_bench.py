@@ -74,9 +74,8 @@ async def read(
     ctx.set(port.rows, rng.getrandbits(p.inputs * p.row_bits))
     await _pause(ctx, rng, stall)
     codes, over = np.zeros((p.row_tiles, p.outputs), int), np.zeros((p.row_tiles, p.outputs), bool)
-    waits = set()
-    groups = list(range(p.groups))
-    for group in groups:
+    waits = []
+    for group in range(p.groups):
         ctx.set(port.column, group)
         ctx.set(port.convert, 1)
         wait = 0
@@ -86,7 +85,7 @@ async def read(
                 break
             wait += 1
             assert wait < 10_000
-        waits.add(wait)
+        waits.append(wait)
         if stall:
             ctx.set(port.convert, 0)
             await _pause(ctx, rng, stall)
@@ -97,8 +96,7 @@ async def read(
     ctx.set(port.convert, 0)
     while ctx.get(port.sampled):
         await ctx.tick()
-    assert len(waits) == 1
-    return codes, over, ReadCycles(settle, waits.pop())
+    return codes, over, ReadCycles(settle, tuple(waits))
 
 
 async def operate(ctx: Any, dut: CrossbarEmulator, **asked: Any) -> tuple[list[int], int]:

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.emulator.cell_words import CELLS, POINTER, emulator_cells, emulator_words
@@ -78,7 +78,7 @@ def shapes(draw: st.DrawFn) -> dict:
 
 
 @given(shapes(), st.integers(0, 1 << 30))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, phases=(Phase.generate,))
 def test_cells_are_those_of_whole_numbers(case: dict, seed: int) -> None:
     p, rng = case["parameters"], random.Random(seed)
     dut = CrossbarEmulator(**case)

