@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from amaranth.hdl import Array, Assert, Assume, Mux, Signal
+from amaranth.hdl import Assert, Assume, Mux, Signal
 
 from spikeloom.hw.serial.executor import Executor
-from spikeloom.hw.serial.protocol import NO_SEQUENCE, Command, Hello, Operation, Status
+from spikeloom.hw.serial.protocol import NO_SEQUENCE, Hello, Operation, Status
 from tests.benches.proof_bench import inside, mutant, past
-from tests.formal import Harness, assert_fails, assert_reaches, in_turn, prove, reaches
+from tests.formal import Harness, assert_fails, in_turn, prove, reaches
 
 HELLO = Hello(0, 1, 128, 1, 4, 1, 1)
 
@@ -27,19 +27,15 @@ class Requests(Harness):
       status and length of the answer before.
     """
 
-    def __init__(self, dut: Executor, request: bytes = b"") -> None:
+    def __init__(self, dut: Executor) -> None:
         super().__init__(dut)
         self.inner = inside(dut)
-        self.request = request  # the only one, if not empty
 
     def elaborate(self, platform):
         m = super().elaborate(platform)
         dut, state = self.dut, self.inner.state
         held, freed, length = past(m, dut.whole), past(m, dut.free), past(m, dut.length)
         m.d.comb += [Assume(dut.length >= 2), Assume(~dut.whole | ~dut.broken)]
-        if self.request:
-            byte = Array(self.request)[past(m, dut.request_address[:3])]
-            m.d.comb += [Assume(dut.length == len(self.request)), Assume(dut.request_byte == byte)]
         with m.If(held & ~freed):
             m.d.comb += [Assume(dut.whole), Assume(dut.length == length)]
         with m.If(freed):
@@ -89,9 +85,6 @@ class Requests(Harness):
                     m.d.comb += [Assert(~acted), Assert(dut.status == status), Assert(dut.answer_length == answer)]
         self.invariants(m, sequence, operation, read, acted, last, status, answer, session, owed, sending, started)
         done = dut.start & ~empty & (dut.status == Status.OK)
-        if self.request:
-            reaches(m, done=done & acted, accessed=past(m, dut.access) & acted)
-            return m
         reaches(
             m,
             bad_after_broken=in_turn(m, dut.start & empty, dut.start & (dut.status == Status.BAD)),
@@ -153,11 +146,6 @@ def spec(change: tuple[str, str] | None = None) -> Requests:
 
 def test_proof() -> None:
     prove(spec(), "executor", depth=1, mode="prove", reach=16, skip=14)
-
-
-def test_a_read_can_be_carried_out() -> None:
-    read = bytes([5, Operation.EXECUTE, Command.READ, 0, 0, 0, 0])
-    assert_reaches(Requests(Executor(hello=HELLO), read), "executor_read", depth=32)
 
 
 @pytest.mark.parametrize(

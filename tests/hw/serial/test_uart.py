@@ -116,7 +116,7 @@ def test_transmitter_cycle_by_cycle(clocks: int) -> None:
 
 
 def test_a_receiver_hears_a_transmitter() -> None:
-    """At 4 cycles a bit, without pauses."""
+    """At 4 cycles per bit, without pauses."""
     m, data, found = Module(), random.Random(1).randbytes(64), []
     m.submodules.tx = tx = UartTransmitter(clocks_per_bit=4)
     m.submodules.rx = rx = UartReceiver(clocks_per_bit=4)
