@@ -102,9 +102,10 @@ class _Load:
 @pytest.mark.parametrize(("row_bits", "rows_per_cycle", "stall"), [(1, 1, 0.0), (1, 2, 0.3), (8, 1, 0.0)])
 def test_a_whole_unit_decides_as_the_reference(row_bits: int, rows_per_cycle: int, stall: float) -> None:
     rng = np.random.default_rng(rows_per_cycle)
+    coding = Coding.ANALOG if row_bits == 8 else Coding.RATE
     chip = random_chip(
-        rng, sizes=(20, 9, 4), row_bits=row_bits, coding=Coding.ANALOG if row_bits == 8 else Coding.RATE, tile_rows=8, lanes=4, adc_bits=6, phases=1, max_steps=10, t_max=8,
-        theta=12, gain_shift=1, device=Device(**REAL), programmer=False,
+        rng, sizes=(20, 9, 4), row_bits=row_bits, coding=coding, tile_rows=8, lanes=4, adc_bits=6, phases=1,
+        max_steps=10, t_max=8, theta=12, gain_shift=1, device=Device(**REAL), programmer=False,
     )  # fmt: skip
     pixels = random_pixels(rng, 5, 20)
     arrays = build_arrays(chip)
