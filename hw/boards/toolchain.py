@@ -7,6 +7,7 @@ other options of a later step, begins where the earlier one ended.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ def build(
     project.board.check_capacity(mapped_usage(project.board, json.loads(netlist)), "The design", SMALLER)
     tried: list[Placed] = []
     for number in range(tries):
-        done = steps.run(place_step(project, programs.nextpnr, netlist, seed + number))
+        done = _place(project, steps, place_step(project, programs.nextpnr, netlist, seed + number))
         tried.append(Placed(seed + number, done, timing_of(json.loads(done.read(_REPORT)), UNIT_NAME)))
         if tried[-1].timing.highest_Hz >= project.clock.Hz:
             break
@@ -161,6 +162,23 @@ def build(
         raise _missed(project, tried)
     pack = steps.run(pack_step(project, programs.packer, tried[-1].done.read(f"{TOP}.{project.board.family.placed}")))
     return Built(project, programs, synthesis, tried[-1], pack, tuple(tried))
+
+
+def _place(project: Project, steps: Steps, step: Step) -> Done:
+    """Place and route; a design that does not fit once it is packed is told by what it needs, and not by nextpnr's
+    words.
+    """
+    try:
+        return steps.run(step)
+    except BitstreamError:
+        text = steps.log(step.name).read_text(encoding="utf-8", errors="replace")
+        for kind, needed, there in re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", text, re.M):
+            if int(needed) > int(there):
+                raise SpikeLoomError(
+                    f"The design needs {int(needed):,} cells of kind {kind} once it is packed, and the board "
+                    f"{project.board.name} has {int(there):,} ({project.board.family.name}); {SMALLER}"
+                ) from None
+        raise
 
 
 def mapped_usage(board: Board, netlist: dict[str, Any]) -> Usage:

@@ -113,6 +113,18 @@ def test_a_design_that_is_too_large_is_not_placed(project: Project, tmp_path: Pa
     assert tools.calls() == ["yosys"]
 
 
+def test_a_design_that_does_not_fit_once_packed(project: Project, tmp_path: Path) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    says = "Info: Device utilisation:\nInfo:   SB_IO:  5/  206  2%\nInfo: \t  ICESTORM_LC:    7921/   7680   103%"
+    tools.order(fails=["nextpnr"], says=says)
+    words = (
+        r"^The design needs 7,921 cells of kind ICESTORM_LC once it is packed, and the board ice40-hx8k-evn has 7,680"
+    )
+    with pytest.raises(SpikeLoomError, match=words) as error:
+        build(project, tmp_path, programs=tools.programs())
+    assert not isinstance(error.value, BitstreamError)
+
+
 @pytest.mark.parametrize("program", ["yosys", "nextpnr", "packer"])
 def test_a_program_that_fails_is_named_with_its_log(project: Project, tmp_path: Path, program: str) -> None:
     tools = FakeTools(tmp_path / "tools")
