@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeloom.hw.boards.board import TRIES, Board
+from spikeloom.hw.boards.board import SMALLER, TRIES, Board
 from spikeloom.hw.boards.clocks import Clock, in_MHz
 from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.placed import Timing, timing_of
@@ -23,10 +23,8 @@ from spikeloom.hw.boards.steps import OWN_LOG, BitstreamError, Done, Step, Steps
 from spikeloom.hw.boards.top import UNIT_NAME
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["SMALLER", "Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
+__all__ = ["Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
 
-SMALLER = "choose a larger board, or make the network, lanes, or rows per cycle smaller"
-"""What to do about a design that is too large."""
 _REPORT, _NETLIST = "report.json", "placed.json"
 
 

@@ -12,7 +12,7 @@ import pytest
 from amaranth.lib.wiring import In, Out, Signature
 
 from spikeloom.hw.boards.boards import BOARDS
-from spikeloom.hw.boards.project import Project, project_of, unit_text
+from spikeloom.hw.boards.project import Project, check_memories, project_of, unit_text
 from spikeloom.hw.boards.steps import BitstreamError
 from spikeloom.hw.boards.toolchain import TimingError, build, clock_below
 from spikeloom.hw.errors import SpikeLoomError
@@ -101,6 +101,15 @@ def test_the_clock_to_give_is_one_that_the_board_has() -> None:
         lower = clock_below(HX8K, highest)
         assert lower is not None and 12e6 <= lower.Hz <= 0.99 * highest and HX8K.clock(lower.Hz) == lower
     assert clock_below(HX8K, 11e6) is None
+
+
+def test_too_much_memory_is_refused_before_synthesis() -> None:
+    check_memories(HX8K, StandIn(36, words=512 * 32))
+    with pytest.raises(
+        SpikeLoomError, match=r"^The design's memory of 131,080 bits needs 33 block memories, and the board"
+    ):
+        check_memories(HX8K, StandIn(36, words=512 * 32 + 1))
+    check_memories(BOARDS["ulx3s-25f"], StandIn(36, words=512 * 32 + 1))
 
 
 def test_a_design_that_is_too_large_is_not_placed(project: Project, tmp_path: Path) -> None:
