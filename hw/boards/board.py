@@ -15,8 +15,10 @@ from spikeloom.hw.errors import SpikeLoomError
 if TYPE_CHECKING:
     from amaranth.hdl import Module
 
-__all__ = ["TRIES", "Board"]
+__all__ = ["SMALLER", "TRIES", "Board"]
 
+SMALLER = "choose a larger board, or make the network, lanes, or rows per cycle smaller"
+"""What to do about a design that is too large."""
 TRIES = 4
 """Placements, each with another seed, of which the first that meets the clock is taken."""
 

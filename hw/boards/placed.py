@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from spikeloom.hw.boards.family import Family, Usage
 from spikeloom.hw.boards.top import UNIT_NAME
 
-__all__ = ["REST", "Timing", "component_of", "plain", "timing_of", "usage_by_part", "usage_of"]
+__all__ = ["REST", "Timing", "component_of", "timing_of", "usage_by_part", "usage_of"]
 
 REST = "rest"
 """Clock and reset, and cells without a place."""
@@ -92,8 +92,3 @@ def usage_by_part(family: Family, netlist: Mapping[str, Any], depth: int = 1) ->
 def usage_of(parts: Mapping[str, Usage]) -> Usage:
     """Cells of the whole design."""
     return sum(parts.values(), Usage())
-
-
-def plain(parts: Mapping[str, Usage]) -> dict[str, dict[str, int]]:
-    """Usages as plain values."""
-    return {name: asdict(usage) for name, usage in parts.items()}

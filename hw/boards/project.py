@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from amaranth.lib.wiring import Component, In, Out
 
-from spikeloom.hw.boards.board import Board
+from spikeloom.hw.boards.board import SMALLER, Board
 from spikeloom.hw.boards.clocks import Clock
+from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.top import UNIT, BoardTop
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.export.structure import structure_of
 from spikeloom.hw.export.verilog import export_component, no_collector
 
-__all__ = ["TOP", "Project", "project_of", "unit_text"]
+__all__ = ["TOP", "Project", "check_memories", "project_of", "unit_text"]
 
 TOP = "top"
 """Module of the whole design, and name of its files."""
@@ -53,6 +54,16 @@ def unit_text(unit: Component) -> dict[str, str]:
             f"A board's unit has the members rx (in), tx, busy and error (out), of 1 bit each, not {', '.join(members)}"
         )
     return export_component(unit, UNIT)
+
+
+def check_memories(board: Board, unit: Component) -> None:
+    """Raise `SpikeLoomError` where a unit has more memory than the board: known before any synthesis.
+
+    Memories larger than a block memory are counted, which nothing else of the FPGA can hold.
+    """
+    sizes = [memory.bits for memory in structure_of(unit).memories if memory.bits > board.block_ram_bits]
+    needed = sum(-(-bits // board.block_ram_bits) for bits in sizes)
+    board.check_capacity(Usage(block_rams=needed), f"The design's memory of {sum(sizes):,} bits", SMALLER)
 
 
 def project_of(board: Board, clock: Clock, unit: Mapping[str, str]) -> Project:
@@ -93,13 +104,3 @@ def _options(words: list[str]) -> tuple[str, ...]:
             kept.append(word)
         skip = named
     return tuple(kept)
-
-
-def facts_of(project: Project) -> dict[str, Any]:
-    """What the project is, for a report."""
-    return {
-        "board": project.board.name,
-        "family": project.board.family.name,
-        "clock_Hz": project.clock.Hz,
-        "pll": dict(project.clock.settings),
-    }

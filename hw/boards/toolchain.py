@@ -7,12 +7,13 @@ other options of a later step, begins where the earlier one ended.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spikeloom.hw.boards.board import TRIES, Board
+from spikeloom.hw.boards.board import SMALLER, TRIES, Board
 from spikeloom.hw.boards.clocks import Clock, in_MHz
 from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.placed import Timing, timing_of
@@ -22,10 +23,8 @@ from spikeloom.hw.boards.steps import OWN_LOG, BitstreamError, Done, Step, Steps
 from spikeloom.hw.boards.top import UNIT_NAME
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["SMALLER", "Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
+__all__ = ["Built", "Placed", "TimingError", "build", "place_step", "synthesis_step"]
 
-SMALLER = "choose a larger board, or make the network, lanes, or rows per cycle smaller"
-"""What to do about a design that is too large."""
 _REPORT, _NETLIST = "report.json", "placed.json"
 
 
@@ -153,7 +152,7 @@ def build(
     project.board.check_capacity(mapped_usage(project.board, json.loads(netlist)), "The design", SMALLER)
     tried: list[Placed] = []
     for number in range(tries):
-        done = steps.run(place_step(project, programs.nextpnr, netlist, seed + number))
+        done = _place(project, steps, place_step(project, programs.nextpnr, netlist, seed + number))
         tried.append(Placed(seed + number, done, timing_of(json.loads(done.read(_REPORT)), UNIT_NAME)))
         if tried[-1].timing.highest_Hz >= project.clock.Hz:
             break
@@ -161,6 +160,23 @@ def build(
         raise _missed(project, tried)
     pack = steps.run(pack_step(project, programs.packer, tried[-1].done.read(f"{TOP}.{project.board.family.placed}")))
     return Built(project, programs, synthesis, tried[-1], pack, tuple(tried))
+
+
+def _place(project: Project, steps: Steps, step: Step) -> Done:
+    """Place and route; a design that does not fit once it is packed is told by what it needs, and not by nextpnr's
+    words.
+    """
+    try:
+        return steps.run(step)
+    except BitstreamError:
+        text = steps.log(step.name).read_text(encoding="utf-8", errors="replace")
+        for kind, needed, there in re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", text, re.M):
+            if int(needed) > int(there):
+                raise SpikeLoomError(
+                    f"The design needs {int(needed):,} cells of kind {kind} once it is packed, and the board "
+                    f"{project.board.name} has {int(there):,} ({project.board.family.name}); {SMALLER}"
+                ) from None
+        raise
 
 
 def mapped_usage(board: Board, netlist: dict[str, Any]) -> Usage:

@@ -142,7 +142,7 @@ def _build(
     chip: Chip, section: BoardSection, chosen: Board, clock: Clock, seed: int, place: Path, as_json: bool, run: str
 ) -> BoardReport:
     """Elaborate, synthesise, place, route and pack; the report of it."""
-    from spikeloom.hw.boards.project import project_of, unit_text
+    from spikeloom.hw.boards.project import check_memories, project_of, unit_text
     from spikeloom.hw.boards.toolchain import build
     from spikeloom.sw.report.board import BoardReport
 
@@ -150,6 +150,7 @@ def _build(
     with bar(as_json) as advance:
         advance("elaborate", 0, 0, "write the Verilog of the design")
         unit = unit_of(chip, section, chosen, clock)
+        check_memories(chosen, unit)
         project = project_of(chosen, clock, unit_text(unit))
         built = build(project, place, seed=seed, tries=section.tries, tell=lambda step, text: advance(step, 0, 0, text))
     extras = {"rows_per_cycle": section.rows_per_cycle, "gain": section.gain}

@@ -71,6 +71,7 @@ def play(folder: Path, program: str, arguments: list[str]) -> int:
         if name not in orders.get("leaves", ()):
             Path(name).write_text(json.dumps(content))
     if program in orders.get("fails", ()):
+        print(orders.get("says", ""), flush=True)
         print("ERROR: this is too much\nERROR: really\nand then some", flush=True)
         return 1
     return 0

@@ -64,17 +64,19 @@ class StandIn(Component):
     """The unit. Bytes go through a memory of 512 words, so that the design has a block memory.
 
     clocks : clock cycles of a bit
+    words : of the memory
     """
 
-    def __init__(self, clocks: int) -> None:
+    def __init__(self, clocks: int, words: int = 512) -> None:
         super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), "error": Out(1)})
         self._clocks = clocks
+        self._words = words
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.receiver = receiver = Receiver(self._clocks)
         m.submodules.sender = sender = Sender(self._clocks)
-        m.submodules.store = store = memory.Memory(shape=8, depth=512, init=[])
+        m.submodules.store = store = memory.Memory(shape=8, depth=self._words, init=[])
         write, read = store.write_port(), store.read_port()
         count, state = Signal(8), Signal(2)
         m.d.comb += [

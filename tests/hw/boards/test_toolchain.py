@@ -12,7 +12,7 @@ import pytest
 from amaranth.lib.wiring import In, Out, Signature
 
 from spikeloom.hw.boards.boards import BOARDS
-from spikeloom.hw.boards.project import Project, project_of, unit_text
+from spikeloom.hw.boards.project import Project, check_memories, project_of, unit_text
 from spikeloom.hw.boards.steps import BitstreamError
 from spikeloom.hw.boards.toolchain import TimingError, build, clock_below
 from spikeloom.hw.errors import SpikeLoomError
@@ -103,6 +103,15 @@ def test_the_clock_to_give_is_one_that_the_board_has() -> None:
     assert clock_below(HX8K, 11e6) is None
 
 
+def test_too_much_memory_is_refused_before_synthesis() -> None:
+    check_memories(HX8K, StandIn(36, words=512 * 32))
+    with pytest.raises(
+        SpikeLoomError, match=r"^The design's memory of 131,080 bits needs 33 block memories, and the board"
+    ):
+        check_memories(HX8K, StandIn(36, words=512 * 32 + 1))
+    check_memories(BOARDS["ulx3s-25f"], StandIn(36, words=512 * 32 + 1))
+
+
 def test_a_design_that_is_too_large_is_not_placed(project: Project, tmp_path: Path) -> None:
     tools = FakeTools(tmp_path / "tools")
     tools.order(cells={f"cell_{number}": {"type": "SB_RAM40_4K"} for number in range(33)})
@@ -111,6 +120,18 @@ def test_a_design_that_is_too_large_is_not_placed(project: Project, tmp_path: Pa
     ):
         build(project, tmp_path, programs=tools.programs())
     assert tools.calls() == ["yosys"]
+
+
+def test_a_design_that_does_not_fit_once_packed(project: Project, tmp_path: Path) -> None:
+    tools = FakeTools(tmp_path / "tools")
+    says = "Info: Device utilisation:\nInfo:   SB_IO:  5/  206  2%\nInfo: \t  ICESTORM_LC:    7921/   7680   103%"
+    tools.order(fails=["nextpnr"], says=says)
+    words = (
+        r"^The design needs 7,921 cells of kind ICESTORM_LC once it is packed, and the board ice40-hx8k-evn has 7,680"
+    )
+    with pytest.raises(SpikeLoomError, match=words) as error:
+        build(project, tmp_path, programs=tools.programs())
+    assert not isinstance(error.value, BitstreamError)
 
 
 @pytest.mark.parametrize("program", ["yosys", "nextpnr", "packer"])
