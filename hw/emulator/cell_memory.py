@@ -15,8 +15,8 @@ BLOCK_BITS = 1 << 14
 class CellMemory(wiring.Component):
     """Words of cells: read whole, written cell by cell.
 
-    No word is read in a cycle in which something is written, which tells synthesis that what such a read would give
-    does not matter: it then needs no logic beside the blocks.
+    In a cycle a word is read or cells are written, never both: synthesis sees that, and needs no logic for what a read
+    would give of a word that is being written.
 
     The memory is cut into slices of so few bits that one block is as deep as the memory, if there are such blocks:
     blocks one above the other would need multiplexers for every bit.
@@ -30,8 +30,9 @@ class CellMemory(wiring.Component):
 
     Members
     -------
+    reads : In(1), a word is read in this cycle; else cells are written
     address : In, word to read
-    data : Out(cells * bits), the word read in the cycle before; stays where something is written
+    data : Out(cells * bits), the word that was read last
     write_address : In, word to write
     write_cells : In(cells), cells of it that are written
     write_data : In(cells * bits)
@@ -44,6 +45,7 @@ class CellMemory(wiring.Component):
         self._words = memory.MemoryData(shape=unsigned(cells * self._slices * self._slice), depth=depth, init=[])
         super().__init__(
             {
+                "reads": In(1),
                 "address": In(range(depth)),
                 "data": Out(cells * bits),
                 "write_address": In(range(depth)),
@@ -65,10 +67,10 @@ class CellMemory(wiring.Component):
                 data.append(Const(0, stored - self._bits))
         m.d.comb += [
             read.addr.eq(self.address),
-            read.en.eq(~self.write_cells.any()),
+            read.en.eq(self.reads),
             self.data.eq(Cat(read.data[cell * stored : cell * stored + self._bits] for cell in range(self._cells))),
             write.addr.eq(self.write_address),
-            write.en.eq(Cat(cell.replicate(self._slices) for cell in self.write_cells)),
+            write.en.eq(Cat((cell & ~self.reads).replicate(self._slices) for cell in self.write_cells)),
             write.data.eq(Cat(data)),
         ]
         return m

@@ -46,6 +46,7 @@ class CellPulses(wiring.Component):
     address : Out, word of cells to read and write
     uses : Out(1), the address counts
     conductances, factors : In, the words read in the cycle before
+    writes : Out(1), something is written, and nothing read
     write_cells, write_factors : Out(cells), cells that are written
     conductance, factor : Out, what is written
 
@@ -76,6 +77,7 @@ class CellPulses(wiring.Component):
                 "uses": Out(1),
                 "conductances": In(shape.cells * shape.cell_bits),
                 "factors": In(shape.cells * FACTOR_BITS),
+                "writes": Out(1),
                 "write_cells": Out(shape.cells),
                 "write_factors": Out(shape.cells),
                 "conductance": Out(shape.cell_bits),
@@ -97,13 +99,12 @@ class CellPulses(wiring.Component):
         tile = Signal(range(max(2, tiles)))
         place = Signal(range(shape.cells))
         hosts = Signal()  # the cell is the host's
-        writes = Signal()
         found = Signal(bits, reset_less=True)  # conductance that was read
         level = Signal(bits, reset_less=True)  # conductance to write
         factor = Signal(FACTOR_BITS, reset_less=True)
         own_address, own_place = self._cell(m, tile)
         moved = self._moved(m, found, factor, tile)
-        written = [writes & (place == number) for number in range(shape.cells)]
+        written = [self.writes & (place == number) for number in range(shape.cells)]
         m.d.comb += [
             self.conductance.eq(level),
             self.factor.eq(self.stored[FACTOR_AT:]),
@@ -143,7 +144,7 @@ class CellPulses(wiring.Component):
                 m.d.sync += level.eq(Mux(hosts, self.stored[:bits], moved))
                 m.next = "WRITE"
             with m.State("WRITE"):
-                m.d.comb += [writes.eq(Mux(hosts, self.store, operation.pulse)), self.taken.eq(hosts)]
+                m.d.comb += [self.writes.eq(Mux(hosts, self.store, operation.pulse)), self.taken.eq(hosts)]
                 with m.If(~operation.pulse):
                     self._verify(m, found, tile)
                 with m.If(hosts):

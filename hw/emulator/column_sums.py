@@ -21,7 +21,7 @@ _TREE = 4
 
 def sum_stages(shape: EmulatorShape) -> int:
     """Cycles from the read of an entry to the cycle in which its cells are in the sums."""
-    stages = 7 + shape.programmer + (shape.parameters.row_bits == 8)
+    stages = 6 + shape.programmer + (shape.parameters.row_bits == 8)
     count = shape.rows_per_cycle
     while count > 1:
         count, stages = ceil_div(count, _TREE), stages + 1
@@ -175,7 +175,7 @@ class ColumnSums(wiring.Component):
     def _sums(self, m: Module, marks: list[_Marks], forget: Value) -> list[Value]:
         """Sums of the lanes, with the cells of every word before the one with `marks[-1]`."""
         shape, p = self._shape, self._shape.parameters
-        stage = 5  # the memory gives the word in stage 4
+        stage = 4  # in which the memory gives the word
         weights = self._weights(m, marks[stage])
         stage += 1 + shape.programmer
         if p.row_bits == 8:
@@ -213,14 +213,9 @@ class ColumnSums(wiring.Component):
         return sums
 
     def _weights(self, m: Module, marks: _Marks) -> list[Value]:
-        """W of every pair of the word, and 0 in rows that are not driven.
-
-        The word is kept twice: blocks of memory answer late, and are all over the chip.
-        """
+        """W of every pair of the word, and 0 in rows that are not driven."""
         shape, p = self._shape, self._shape.parameters
-        arrived = Signal.like(self.cells, name="arrived", reset_less=True)
-        m.d.sync += arrived.eq(self.cells)
-        cells = [arrived[n * shape.cell_bits : (n + 1) * shape.cell_bits] for n in range(shape.cells)]
+        cells = [self.cells[n * shape.cell_bits : (n + 1) * shape.cell_bits] for n in range(shape.cells)]
         rows = shape.rows_per_cycle
         driven = [marks.codes[row * p.row_bits : (row + 1) * p.row_bits].any() for row in range(rows)]
         kept = []

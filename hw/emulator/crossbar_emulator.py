@@ -130,10 +130,12 @@ class CrossbarEmulator(wiring.Component):
             registers.taken.eq(pulses.taken),
             registers.fetched.eq(pulses.fetched),
             cells.address.eq(Mux(pulses.uses, pulses.address, columns.address)),
+            cells.reads.eq(~pulses.writes),
             cells.write_address.eq(pulses.address),
             cells.write_cells.eq(pulses.write_cells),
             cells.write_data.eq(pulses.conductance.replicate(shape.cells)),
             pulses.conductances.eq(cells.data),
+            factors.reads.eq(~pulses.writes),
             factors.address.eq(pulses.address),
             factors.write_address.eq(pulses.address),
             factors.write_cells.eq(pulses.write_factors),
@@ -147,8 +149,10 @@ class CrossbarEmulator(wiring.Component):
         bits = shape.cell_bits
         enables = Signal(shape.load_words)
         address = Signal.like(cells.write_address, name="address")
+        reads = Signal(init=1)
         data = Signal(32, reset_less=True)
         m.d.sync += [
+            reads.eq(~registers.store),
             data.eq(self.load.data),
             address.eq(registers.pointer),
             *(enables[n].eq(registers.store & (registers.place == n)) for n in range(shape.load_words)),
@@ -157,6 +161,7 @@ class CrossbarEmulator(wiring.Component):
             data[16 * n : 16 * n + bits] if shape.load_cells > 1 else data[:bits] for n in range(shape.load_cells)
         ]
         m.d.comb += [
+            cells.reads.eq(reads),
             cells.write_address.eq(address),
             cells.write_cells.eq(Cat(enables[n // shape.load_cells] for n in range(shape.cells))),
             cells.write_data.eq(Cat(numbers[n % shape.load_cells] for n in range(shape.cells))),

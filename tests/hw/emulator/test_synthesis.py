@@ -22,7 +22,7 @@ def cells_of(dut: CrossbarEmulator, command: str, folder: Path) -> dict[str, int
     return found
 
 
-@pytest.mark.parametrize(("inputs", "programmer", "blocks", "tables"), [(512, False, 17, 650), (128, True, 32, 1400)])
+@pytest.mark.parametrize(("inputs", "programmer", "blocks", "tables"), [(512, False, 17, 900), (128, True, 32, 1400)])
 def test_cells_are_in_block_ram(inputs: int, programmer: bool, blocks: int, tables: int, tmp_path: Path) -> None:
     """4096 words of 64 bits are 16 blocks, 4 bits wide and as deep as the memory; the list is one more."""
     p = LayerParameters(inputs=inputs, outputs=32, lanes=4, tile_rows=256, programmer=programmer)
