@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.emulator.cycles import read_cycles
+from spikeloom.hw.emulator.cycles import convert_cycles
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
@@ -16,22 +16,28 @@ from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.estimates.timing import Timing, timing
 from spikeloom.sim.reference.run import run_reference
 
-__all__ = ["board_run", "driven_words", "emulated_reads"]
+__all__ = ["board_run", "emulated_reads", "listed_entries"]
 
 _TOGETHER = 500
 """Images of which the spikes are kept at once."""
 
 
-def driven_words(shape: EmulatorShape, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Driven words in each line, int64 [n, lines], of row codes [n, inputs]; the same as
-    `hw.emulator.cycles.line_words` of each.
+def listed_entries(shape: EmulatorShape, rows: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Entries of the list for each line, int64 [n, lines], of row codes [n, inputs]; the same as
+    `hw.emulator.cycles.line_entries` of each.
     """
     p = shape.parameters
-    parts = []
+    parts: list[NDArray[np.int64]] = []
+    before = np.zeros(len(rows), np.bool_)  # an earlier row tile is driven
     for start in range(0, p.inputs, p.tile_rows):
         driven = rows[:, start : min(start + p.tile_rows, p.inputs)] != 0
         words = _grouped(driven, shape.rows_per_cycle).any(axis=2)
-        parts.append(_grouped(words, shape.line_words).sum(axis=2, dtype=np.int64))
+        lines = _grouped(words, shape.line_words).sum(axis=2, dtype=np.int64)
+        here = words.any(axis=1)
+        ended = np.flatnonzero(here & before)
+        lines[ended, words[ended].argmax(axis=1) // shape.line_words] += 1
+        parts.append(lines)
+        before |= here
     return np.concatenate(parts, axis=1)
 
 
@@ -45,10 +51,12 @@ def emulated_reads(
     shapes: Sequence[EmulatorShape], pulse_cycles: int, layer: int, rows: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cycles of drives and conversions of a layer's reads, for `sim.estimates.timing.timing`."""
-    lines = driven_words(shapes[layer], rows)
-    fixed = read_cycles(shapes[layer], [])
-    settle = fixed.settle + np.maximum(lines, 1).sum(axis=1)
-    return np.maximum(settle, pulse_cycles), lines.sum(axis=1) + fixed.convert + 1
+    shape = shapes[layer]
+    entries = listed_entries(shape, rows)
+    settle = 2 + np.maximum(entries, 1).sum(axis=1)
+    counts, places = np.unique(entries.sum(axis=1), return_inverse=True)
+    waits = np.array([convert_cycles(shape, count) for count in counts.tolist()], np.int64).reshape(len(counts), -1)
+    return np.maximum(settle, pulse_cycles), waits[places] + 1
 
 
 def board_run(

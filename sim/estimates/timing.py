@@ -31,8 +31,8 @@ from spikeloom.sim.reference.encoder import encoder_of
 __all__ = ["Reads", "Timing", "timing"]
 
 Reads = Callable[[int, NDArray[np.uint8]], tuple[NDArray[np.int64], NDArray[np.int64]]]
-"""Of a layer's number, and row codes [n, inputs] of reads, silent ones among them: clock cycles of each drive, and of
-each conversion of a column group, int64 [n] twice. What it says of silent reads does not count."""
+"""Of a layer's number, and row codes [n, inputs] of reads, silent ones among them: clock cycles of each drive, int64 [n],
+and of the conversions of each column group, int64 [n, groups]. What it says of silent reads does not count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +106,22 @@ def _spans(
             if last and (step - 1) // p.phases < chip.skip:
                 break
             driven = rows.any(axis=1)
-            taken = (drive, conversion) if reads is None else reads(index, rows)
-            long, group = np.where(driven, taken[0], 0), np.where(driven, taken[1], 1)
+            taken, groups = (drive, conversion) if reads is None else reads(index, rows)
+            long, ends = np.where(driven, taken, 0), _ends(driven, groups, shape.groups)
             if index == 0:
                 again = long
-            if last:
-                rest = shape.outputs - (shape.groups - 1) * shape.lanes
-                classes = np.maximum(shape.outputs, (shape.groups - 1) * group + rest)
-                seen = seen + long + group + NEURON_CYCLES + VERDICT_CYCLES + classes
+            if last:  # a group's classes are looked at one by one, from the cycle on in which it is there
+                left = shape.outputs - shape.lanes * np.arange(shape.groups)
+                seen = seen + long + NEURON_CYCLES + VERDICT_CYCLES + (ends + left).max(axis=1)
             else:
-                seen = seen + long + shape.groups * group + 2 + NEURON_CYCLES
+                seen = seen + long + ends[:, -1] + 2 + NEURON_CYCLES
             rows = np.unpackbits(trace.spikes[index][live, step - 1], axis=-1, count=shape.outputs)
         end[live] = seen + 1
         offered[live] = np.maximum(seen + 1, offered[live] + again + p.pixel_words + 1)
     return end
+
+
+def _ends(driven: NDArray[np.bool_], conversions: NDArray[np.int64] | int, groups: int) -> NDArray[np.int64]:
+    """Cycles until each group's codes are there, int64 [n, groups], of reads that are driven, and of silent ones."""
+    each = np.broadcast_to(conversions, (len(driven), groups))
+    return np.cumsum(np.where(driven[:, None], each, 1), axis=1)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spikeloom.hw.emulator.cycles import line_words, row_cycles
+from spikeloom.hw.emulator.cycles import line_entries, row_cycles
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.estimates.emulated_reads import board_run, driven_words, emulated_reads
+from spikeloom.sim.estimates.emulated_reads import board_run, emulated_reads, listed_entries
 from spikeloom.sim.reference.run import run_reference
 from tests.fixtures.networks import random_chip, random_pixels
 from tests.fixtures.plans import random_plan
@@ -26,11 +26,11 @@ def test_many_reads_take_what_each_takes(inputs: int, tile_rows: int, together: 
     )
     rng = np.random.default_rng(seed)
     rows = (rng.random((6, inputs)) < rng.random((6, 1))).astype(np.uint8)
-    assert driven_words(shape, rows).tolist() == [line_words(shape, row) for row in rows]
+    assert listed_entries(shape, rows).tolist() == [line_entries(shape, row) for row in rows]
     drives, conversions = emulated_reads([shape], pulse, 0, rows)
     single = [row_cycles(shape, row) for row in rows]
     assert drives.tolist() == [max(pulse, read.settle) for read in single]
-    assert conversions.tolist() == [read.convert + 1 for read in single]
+    assert conversions.tolist() == [[cycles + 1 for cycles in read.convert] for read in single]
 
 
 def test_a_run_is_the_reference_s_in_any_number_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
