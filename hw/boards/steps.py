@@ -93,7 +93,7 @@ class Steps:
 
     Parameters
     ----------
-    folder : which gets a folder for each step's results; made where it is not there
+    folder : which gets a folder for each step's results, made where it is not there; nobody else works in it
     logs : folder of the logs
     tell : told the progress
     """
@@ -113,6 +113,8 @@ class Steps:
             return earlier
         self._folder.mkdir(parents=True, exist_ok=True)
         self._logs.mkdir(parents=True, exist_ok=True)
+        for left in self._folder.glob(f".{step.name}-*"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
         work = Path(tempfile.mkdtemp(prefix=f".{step.name}-", dir=self._folder))
         try:
             began = time.perf_counter()

@@ -106,6 +106,12 @@ def test_an_interrupt_leaves_nothing_but_the_log(bench: Bench) -> None:
     assert not bench.steps.run(bench.step).resumed
 
 
+def test_what_a_killed_process_left_is_removed(bench: Bench) -> None:
+    (bench.folder / ".pack-abc" / "deep").mkdir(parents=True)
+    bench.steps.run(bench.step)
+    assert bench.names() == ["pack"]
+
+
 def test_a_log_that_a_program_writes_itself_is_the_steps(bench: Bench) -> None:
     shell = shutil.which("sh") or "/bin/sh"
     program = replace(bench.step.program, command=(shell, "-c", "echo 1. Executing ABC pass. > own.log; echo x > y"))
