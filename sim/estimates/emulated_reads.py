@@ -30,10 +30,10 @@ def listed_entries(shape: EmulatorShape, rows: NDArray[np.uint8]) -> NDArray[np.
     parts: list[NDArray[np.int64]] = []
     before = np.zeros(len(rows), np.bool_)  # an earlier row tile is driven
     for start in range(0, p.inputs, p.tile_rows):
-        driven = rows[:, start : min(start + p.tile_rows, p.inputs)] != 0
-        words = _grouped(driven, shape.rows_per_cycle).any(axis=2)
+        driven: NDArray[np.bool_] = rows[:, start : min(start + p.tile_rows, p.inputs)].astype(np.bool_)
+        words: NDArray[np.bool_] = np.any(_grouped(driven, shape.rows_per_cycle), axis=2)
         lines = _grouped(words, shape.line_words).sum(axis=2, dtype=np.int64)
-        here = words.any(axis=1)
+        here: NDArray[np.bool_] = np.any(words, axis=1)
         ended = np.flatnonzero(here & before)
         lines[ended, words[ended].argmax(axis=1) // shape.line_words] += 1
         parts.append(lines)

@@ -31,8 +31,8 @@ from spikeloom.sim.reference.encoder import encoder_of
 __all__ = ["Reads", "Timing", "timing"]
 
 Reads = Callable[[int, NDArray[np.uint8]], tuple[NDArray[np.int64], NDArray[np.int64]]]
-"""Of a layer's number, and row codes [n, inputs] of reads, silent ones among them: clock cycles of each drive, int64 [n],
-and of the conversions of each column group, int64 [n, groups]. What it says of silent reads does not count."""
+"""Of a layer's number, and row codes [n, inputs] of reads, silent ones among them: clock cycles of each drive, int64
+[n], and of the conversions of each column group, int64 [n, groups]. What it says of silent reads does not count."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +88,7 @@ def _map_spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) 
     return np.array([image_cycles(chip.parameters, taken, 0) for taken in steps])
 
 
-def _spans(
-    chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, reads: Reads | None
-) -> NDArray[np.int64]:
+def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, reads: Reads | None) -> NDArray[np.int64]:
     """Cycles from the first offer of an image's vector to its result, int64 [images]."""
     p, trace = chip.parameters, result.trace
     assert trace is not None
@@ -105,7 +103,7 @@ def _spans(
             last = index == len(p.layers) - 1
             if last and (step - 1) // p.phases < chip.skip:
                 break
-            driven = rows.any(axis=1)
+            driven: NDArray[np.bool_] = np.any(rows, axis=1)
             taken, groups = (drive, conversion) if reads is None else reads(index, rows)
             long, ends = np.where(driven, taken, 0), _ends(driven, groups, shape.groups)
             if index == 0:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit

@@ -157,7 +157,8 @@ module bench (input wire clk);
             end
         endcase
         if ((state == SEND && bits_left == 0 && left == 0)
-            || ((state == RUN || state == BREAK || (state == RESET && answer)) && (left <= 1 || (state == RUN && quiet)))) begin
+            || (state == RUN && (left <= 1 || quiet))
+            || ((state == BREAK || (state == RESET && answer)) && left <= 1)) begin
             $fdisplay(responses_file, "d %0d %0d", quiet, now);
             $fflush(responses_file);
         end

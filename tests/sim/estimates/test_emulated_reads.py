@@ -18,7 +18,11 @@ from tests.fixtures.plans import random_plan
 
 
 @given(
-    st.integers(1, 150), st.integers(1, 150), st.sampled_from([1, 2, 4, 8]), st.integers(1, 60), st.integers(0, 2**32 - 1)
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.sampled_from([1, 2, 4, 8]),
+    st.integers(1, 60),
+    st.integers(0, 2**32 - 1),
 )
 def test_many_reads_take_what_each_takes(inputs: int, tile_rows: int, together: int, pulse: int, seed: int) -> None:
     shape = EmulatorShape(
