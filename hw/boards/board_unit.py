@@ -39,7 +39,8 @@ class BoardUnit(wiring.Component):
 
     Raises
     ------
-    TypeError, ValueError : a parameter is out of range, or there are not as many gains as layers
+    TypeError, ValueError : a parameter of the emulators is out of range, or there are not as many gains as layers; of
+        the line, when the circuit is made
     """
 
     def __init__(
@@ -64,19 +65,18 @@ class BoardUnit(wiring.Component):
             )
             for layer, gain in zip(parameters.layers, gains or [None] * layers, strict=True)
         )
-        self._bridge = SerialBridge(
-            clocks_per_bit=clocks_per_bit,
-            layers=layers,
-            encoder_lanes=parameters.encoder_lanes,
-            clock_Hz=clock_Hz,
-            buffer_bytes=buffer_bytes,
-        )
+        self._line = {"clocks_per_bit": clocks_per_bit, "clock_Hz": clock_Hz, "buffer_bytes": buffer_bytes}
         super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), "error": Out(1)})
 
     @property
     def parameters(self) -> NpuParameters:
         """Of the accelerator, as they were given."""
         return self._parameters
+
+    @property
+    def clocks_per_bit(self) -> int:
+        """Clock cycles of a bit of the serial line."""
+        return self._line["clocks_per_bit"]
 
     @property
     def shapes(self) -> tuple[EmulatorShape, ...]:
@@ -86,7 +86,9 @@ class BoardUnit(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """The circuit."""
         m = Module()
-        bridge, unit = self._bridge, NpuAxi(parameters=self._parameters)
+        p = self._parameters
+        bridge = SerialBridge(layers=len(p.layers), encoder_lanes=p.encoder_lanes, **self._line)
+        unit = NpuAxi(parameters=p)
         m.submodules.bridge = bridge
         m.submodules.npu_axi = ResetInserter(bridge.chip_reset)(unit)
         m.d.comb += [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +16,14 @@ from rich.table import Table
 
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.cli.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, folder, is_chip, settings_of_run
+from spikeloom.sw.cli.command_images import TestImages, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
-from spikeloom.sw.common.errors import ConfigError, FileError
+from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import readable_error, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
+from spikeloom.sw.datasets.image_set import images_in_words
+from spikeloom.sw.export.board_design import board_cells, board_unit, line_bytes
 
 if TYPE_CHECKING:
     from amaranth.lib.wiring import Component
@@ -28,15 +32,18 @@ if TYPE_CHECKING:
     from spikeloom.hw.boards.clocks import Clock
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.board_section import BoardSection
+    from spikeloom.sw.flow.flow import Flow
     from spikeloom.sw.report.board import BoardReport, Speed
 
-__all__ = ["EPILOG", "board"]
+__all__ = ["CELLS", "EPILOG", "board"]
 
 EPILOG = (
-    "Examples: spikeloom board digits --board ulx3s-85f · spikeloom board mine.loom --board ice40-hx8k-evn "
-    "--clock 30e6 --program"
+    "Examples: spikeloom board examples/hx8k_digits.toml · spikeloom board mine.loom --board ulx3s-85f --clock 30e6 "
+    "--program"
 )
 _LOCK = ".lock"
+CELLS = "cells.safetensors"
+"""File of what the emulators are loaded with."""
 
 
 def board(
@@ -74,11 +81,11 @@ def board(
 
     given = {"name": name, "clock_Hz": clock, "baud": baud}
     check_set_once(settings, "board", given, {"name": "--board", "clock_Hz": "--clock"})
+    known: tuple[Chip, Flow | None] | None = None
     if is_chip(source):
-        chip, run = _chip(source, data, as_json, settings), Path(source).stem
-        config = chip.config
+        known, run = _chip(source, data, as_json, settings), Path(source).stem
+        config = known[0].config
     else:
-        chip = None
         config = settings_of_run(Config.load(source), settings, ("board",))
         run = config.name
     section = _section(config, given)
@@ -88,12 +95,13 @@ def board(
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output
     writable_folder(place, "folder of the board")
-    if chip is None:
-        chip = _chip(source, data, as_json, settings)
+    chip, flow = known or _chip(source, data, as_json, settings)
     with _alone(place):
-        report = _build(chip, section, chosen, made, seed, place, as_json, run)
+        cells = board_cells(chip.programmed)
+        report = _build(chip, section, chosen, made, seed, place, as_json, run, _tests(chip, source, flow))
         bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
-        write_folder(place, {bitstream.name: report.built.bitstream, **_design(report), **report.files()})
+        loaded = {"chip.loom": _saved(chip.save, "chip.loom"), CELLS: _saved(cells.save, CELLS)}
+        write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report), **report.files()})
         command = loader.program(chosen, bitstream, place / "logs" / "program.log") if program else None
     if as_json:
         facts = {"folder": str(place), "bitstream": str(bitstream), "programmed": command is not None}
@@ -108,14 +116,33 @@ def _section(config: Config, given: dict[str, Any]) -> BoardSection:
     return config.updated({"board": changes}, "command line").board if changes else config.board
 
 
-def _chip(source: str, data: Path | None, as_json: bool, settings: list[str] | None) -> Chip:
-    """The chip, which needs no images here."""
+def _chip(source: str, data: Path | None, as_json: bool, settings: list[str] | None) -> tuple[Chip, Flow | None]:
+    """The chip, and the flow that made it."""
     if is_chip(source) and data is not None:
         raise ConfigError(
             "--data",
             ["it would have no effect: a weight image is a finished chip, and needs no images here; leave --data out"],
         )
-    return chip_and_flow(source, data, as_json, settings, ("board",))[0]
+    return chip_and_flow(source, data, as_json, settings, ("board",))
+
+
+def _tests(chip: Chip, source: str, flow: Flow | None) -> TestImages | None:
+    """The images that speed and accuracy are measured on; None where there are none."""
+    if flow is None and chip.provenance.data_set is None:
+        return None
+    try:
+        return images_for(chip, source, flow, None)
+    except SpikeLoomError as error:
+        warn(f"Speed and accuracy are not measured: {error}")
+        return None
+
+
+def _saved(save: Callable[[Path], object], name: str) -> bytes:
+    """What is written to a file of this name."""
+    with tempfile.TemporaryDirectory(prefix="board-") as folder:
+        path = Path(folder) / name
+        save(path)
+        return path.read_bytes()
 
 
 @contextmanager
@@ -139,7 +166,15 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 def _build(
-    chip: Chip, section: BoardSection, chosen: Board, clock: Clock, seed: int, place: Path, as_json: bool, run: str
+    chip: Chip,
+    section: BoardSection,
+    chosen: Board,
+    clock: Clock,
+    seed: int,
+    place: Path,
+    as_json: bool,
+    run: str,
+    tests: TestImages | None,
 ) -> BoardReport:
     """Elaborate, synthesise, place, route and pack; the report of it."""
     from spikeloom.hw.boards.project import check_memories, project_of, unit_text
@@ -150,21 +185,40 @@ def _build(
     with bar(as_json) as advance:
         advance("elaborate", 0, 0, "write the Verilog of the design")
         unit = unit_of(chip, section, chosen, clock)
+        text = unit_text(unit)
         check_memories(chosen, unit)
-        project = project_of(chosen, clock, unit_text(unit))
+        project = project_of(chosen, clock, text)
         built = build(project, place, seed=seed, tries=section.tries, tell=lambda step, text: advance(step, 0, 0, text))
+        speed = None
+        if tests is not None:
+            speed = speed_of(chip, unit, tests, lambda done, total: advance("speed", done, total, "images"))
     extras = {"rows_per_cycle": section.rows_per_cycle, "gain": section.gain}
-    return BoardReport(name=run, built=built, baud=baud, speed=speed_of(chip), extras=extras)
+    return BoardReport(name=run, built=built, baud=baud, speed=speed, extras=extras)
 
 
 def unit_of(chip: Chip, section: BoardSection, chosen: Board, clock: Clock) -> Component:
     """The unit of a chip: accelerator, crossbars, bridge; its serial port has `chosen.clocks_per_bit(...)`."""
-    raise NotImplementedError
+    return board_unit(chip.programmed, section, chosen, clock)
 
 
-def speed_of(chip: Chip) -> Speed | None:
-    """How many clock cycles the chip takes for an image; None where it is not known."""
-    return None
+def speed_of(chip: Chip, unit: Any, tests: TestImages, progress: Callable[[int, int], None]) -> Speed | None:
+    """How many clock cycles the chip takes for an image, and how well it does; None where no formula has its cycles."""
+    from spikeloom.sim.estimates.emulated_reads import board_run
+    from spikeloom.sw.report.board import Speed
+
+    if not chip.parameters.plan.is_dense_chain:
+        return None
+    result, timing = board_run(chip.programmed, unit.shapes, tests.images, progress)
+    words = images_in_words(tests.measured_on.facts(len(result)))
+    return Speed(
+        latency_cycles=float(timing.cycles.mean()),
+        interval_cycles=timing.per_image,
+        images=len(result),
+        measured=f"the reference of this chip and the formulas of its cycles, which the Verilog is held to, on {words}",
+        steps=float(result.steps.mean()),
+        accuracy=None if tests.labels is None else float(result.accuracy(tests.labels)),
+        line_bytes=line_bytes(chip.programmed, tests.images),
+    )
 
 
 def _design(report: BoardReport) -> dict[str, bytes | str]:
@@ -190,7 +244,13 @@ def _print(report: BoardReport, place: Path, bitstream: Path, command: list[str]
         rows[words] = f"{cells[kind]:,} of {there[kind]:,}{share}"
     if facts["speed"] is not None:
         rows["mean image"] = f"{si(facts['speed']['latency_s'], 's')} ({facts['speed']['latency_cycles']:,.1f} cycles)"
-        rows["images per second"] = f"{facts['speed']['images_per_s']:,.0f}"
+        rows["images per second"] = (
+            f"{facts['speed']['images_per_s']:,.0f} in the accelerator; the serial line has room for "
+            f"{facts['speed']['line_images_per_s']:,.0f}"
+        )
+        if facts["speed"]["accuracy"] is not None:
+            rows["accuracy"] = f"{100 * facts['speed']['accuracy']:.2f} %"
+        rows["measured on"] = facts["speed"]["measured"]
     print_table(facts["name"], rows)
     table = Table(title="cells by part", box=None, title_justify="left", title_style="bold")
     table.add_column("part", style="dim")
@@ -200,7 +260,8 @@ def _print(report: BoardReport, place: Path, bitstream: Path, command: list[str]
         counts = (usage[kind] for kind in ("luts", "flip_flops", "carry", "block_rams", "dsps"))
         table.add_row(escape(part.replace("_", " ")), *(f"{count:,}" for count in counts))
     Console().print(table)
-    for line in (f"Bitstream: {bitstream}", f"Report: {place / 'report.html'}"):
+    loaded = f"To load: Host.connect(PORT, baud={facts['baud']}, cells='{place / CELLS}').load('{place / 'chip.loom'}')"
+    for line in (f"Bitstream: {bitstream}", f"Report: {place / 'report.html'}", loaded):
         Console().print(line, soft_wrap=True, highlight=False, markup=False)
     if command is not None:
         Console().print(f"Programmed: {shlex.join(command)}", soft_wrap=True, highlight=False, markup=False)

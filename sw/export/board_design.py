@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit
 from spikeloom.hw.boards.clocks import Clock
+from spikeloom.hw.interfaces.streams import frame_words
+from spikeloom.hw.serial.commands import image, wait_for
+from spikeloom.hw.serial.protocol import OVERHEAD_BYTES, Command, Operation, encode_frame
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated
+from spikeloom.sw.host.frames import image_frames
 
 if TYPE_CHECKING:
     from spikeloom.sw.config.board_section import BoardSection
 
-__all__ = ["board_cells", "board_unit"]
+__all__ = ["board_cells", "board_unit", "line_bytes"]
 
 
 def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock: Clock) -> BoardUnit:
@@ -49,3 +56,23 @@ def board_cells(chip: ProgrammedChip) -> BoardCells:
     """
     pulsed = chip.parameters.programmer and chip.programming.method == "write-verify"
     return BoardCells.fresh(chip) if pulsed else BoardCells.programmed(chip)
+
+
+def line_bytes(chip: ProgrammedChip, pixels: NDArray[np.uint8]) -> float:
+    """Bytes that an image takes on the serial line, its request and the answer with a result, of images one by one.
+
+    pixels : uint8 [images, inputs]; the mean over at most 100 of them, since bytes that delimit frames take two
+    """
+    layers = len(chip.parameters.layers)
+    frames = image_frames(chip, pixels[:100], np.arange(len(pixels[:100])), 0)
+    result = wait_for(Command.RESULT, 0, layers)
+    answer = 1 + 3 + 9 * frame_words(chip.parameters)
+    sizes = [
+        len(
+            encode_frame(
+                0, Operation.EXECUTE, image(0, int(tag), words.tobytes(), words.shape[1]).request + result.request
+            )
+        )
+        for tag, words in zip(frames.tags, frames.words, strict=True)
+    ]
+    return float(np.mean(sizes)) + OVERHEAD_BYTES + 2 + answer

@@ -35,13 +35,19 @@ class Speed:
     latency_cycles : mean, from an image's first pixel in the accelerator to its result
     interval_cycles : mean, from one result to the next of images back to back
     images : on how many images it was measured
-    measured : how, in words: "the reference's timing model", "the Verilog"
+    measured : how, in words, and on which images
+    steps : mean time steps
+    accuracy : share of right classes; None where labels are not known
+    line_bytes : bytes on the serial line for an image, there and back
     """
 
     latency_cycles: float
     interval_cycles: float
     images: int
     measured: str
+    steps: float | None = None
+    accuracy: float | None = None
+    line_bytes: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +109,7 @@ class BoardReport:
             **asdict(speed),
             "latency_s": speed.latency_cycles / clock_Hz,
             "images_per_s": clock_Hz / speed.interval_cycles,
+            "line_images_per_s": None if speed.line_bytes is None else self.baud / (10 * speed.line_bytes),
         }
 
     def figure(self) -> Figure:

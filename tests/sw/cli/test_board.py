@@ -1,5 +1,7 @@
 """`spikeloom board`: files, tables, what is resumed, and errors in one sentence; with programs that do nothing."""
 
+# amaranth: UnusedElaboratable=no
+
 from __future__ import annotations
 
 import json
@@ -7,14 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from spikeloom.hw.boards import toolchain
+from spikeloom.hw.boards.boards import BOARDS
+from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.common.lock import locked
+from spikeloom.sim.estimates.emulated_reads import board_run
 from spikeloom.sw.cli import board as module
+from spikeloom.sw.cli.command_images import TestImages
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.files import MANIFEST
+from spikeloom.sw.config.board_section import BoardSection
+from spikeloom.sw.datasets.image_set import ImageSet
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
 from tests.hw.boards.fake_tools import FakeTools
@@ -43,7 +52,7 @@ class Bench:
         monkeypatch.setenv("COLUMNS", "160")
         monkeypatch.setattr(toolchain, "programs_of", lambda family: self.tools.programs())
         monkeypatch.setattr(module, "unit_of", self._unit)
-        make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2}).save(folder / "small.loom")
+        make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False}).save(folder / "small.loom")
 
     def _unit(self, chip: Any, section: Any, chosen: Any, clock: Any) -> StandIn:
         cycles = chosen.clocks_per_bit(clock, section.baud or None)
@@ -57,15 +66,19 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
-    bench.monkeypatch.setattr(module, "speed_of", lambda chip: Speed(1800.0, 1440.0, 20, "the reference"))
+    speed = Speed(1800.0, 1440.0, 20, "the reference, on 20 images", 2.5, 0.975, 125.0)
+    bench.monkeypatch.setattr(module, "_tests", lambda chip, source, flow: "images")
+    bench.monkeypatch.setattr(module, "speed_of", lambda chip, unit, tests, progress: speed if tests == "images" else 0)
     result = call("small.loom", "--board", HX8K)
     assert "36 MHz, met: highest 100 MHz" in result.stdout and "7.5 ns in receiver, sender" in result.stdout
     assert "1,000,000 baud, 36 clock cycles per bit" in result.stdout
-    assert "50 µs (1,800.0 cycles)" in result.stdout and "25,000" in result.stdout
+    assert "50 µs (1,800.0 cycles)" in result.stdout and "25,000 in the accelerator" in result.stdout
+    assert "the serial line has room for 800" in result.stdout and "97.50 %" in result.stdout
+    assert f"cells='{FOLDER}/cells.safetensors').load('{FOLDER}/chip.loom')" in result.stdout
     assert f"Bitstream: {FOLDER}/{HX8K}.bin" in result.stdout
     names = {str(path.relative_to(FOLDER)) for path in Path(FOLDER).rglob("*") if path.is_file()}
     assert names >= {f"{HX8K}.bin", "report.json", "report.html", "cells.png", MANIFEST, "logs/place-1.log"}
-    assert {"design/top.il", "design/top.pcf", "design/spikeloom_board.sv"} <= names
+    assert {"design/top.il", "design/top.pcf", "design/spikeloom_board.sv", "chip.loom", "cells.safetensors"} <= names
     assert json.loads(json.loads(Path(FOLDER, f"{HX8K}.bin").read_text())["packed"]) == {"seed": "1"}
     facts = json.loads(Path(FOLDER, "report.json").read_text())
     assert facts["speed"]["latency_s"] == pytest.approx(50e-6) and facts["speed"]["images_per_s"] == 25_000
@@ -74,6 +87,7 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     assert facts["cells"]["luts"] == 2 and facts["capacity"]["luts"] == 7680
     page = Path(FOLDER, "report.html").read_text()
     assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page
+    assert "Accuracy 97.50 % in 2.50 time steps" in page and "room for 800 images per second at 1,000,000 baud" in page
 
 
 def test_finished_steps_are_not_repeated_and_json_is_all(bench: Bench) -> None:
@@ -186,3 +200,23 @@ def test_the_programs_are_asked_for_once(bench: Bench) -> None:
     bench.monkeypatch.setattr(toolchain, "programs_of", lambda family: newer)
     call("small.loom", "--board", HX8K)
     assert bench.tools.calls() == ["nextpnr1"]
+
+
+def test_speed_and_accuracy_are_those_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False})
+    section = BoardSection(name=HX8K, rows_per_cycle=2, gain="loaded")
+    unit = module.unit_of(chip, section, BOARDS[HX8K], BOARDS[HX8K].clock())
+    assert [(shape.rows_per_cycle, shape.gain) for shape in unit.shapes] == [(2, None)] * len(unit.shapes)
+    images = np.arange(40, dtype=np.uint8).reshape(10, 4) * 6
+    labels = np.zeros(10, np.int64)
+    done: list[tuple[int, int]] = []
+    tests = TestImages(images, labels, ImageSet.file("mine.npz", 10))
+    speed = module.speed_of(chip, unit, tests, lambda *counts: done.append(counts))
+    result, timing = board_run(chip.programmed, unit.shapes, images)
+    assert speed is not None and done == [(10, 10)]
+    assert (speed.latency_cycles, speed.interval_cycles) == (timing.cycles.mean(), timing.per_image)
+    assert (speed.images, speed.steps, speed.accuracy) == (10, result.steps.mean(), result.accuracy(labels))
+    assert "mine.npz" in speed.measured
+    # request: number, kind, IMAGE of 9 bytes and its pixels, RESULT of 5, checksum, delimiters; answer likewise
+    assert speed.line_bytes is not None
+    assert 0 <= speed.line_bytes - (2 + 9 + 4 + 5 + 4 + 2) - (2 + 1 + 3 + 9 * frame_words(chip.parameters) + 4 + 2) < 3
