@@ -1,7 +1,5 @@
 """`spikeloom board`: files, tables, what is resumed, and errors in one sentence; with programs that do nothing."""
 
-# amaranth: UnusedElaboratable=no
-
 from __future__ import annotations
 
 import json
@@ -15,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from spikeloom.hw.boards import toolchain
 from spikeloom.hw.boards.boards import BOARDS
+from spikeloom.hw.boards.project import unit_text
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.common.lock import locked
 from spikeloom.sim.estimates.emulated_reads import board_run
@@ -206,6 +205,7 @@ def test_speed_and_accuracy_are_those_of_the_reference(monkeypatch: pytest.Monke
     chip = make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False})
     section = BoardSection(name=HX8K, rows_per_cycle=2, gain="loaded")
     unit = module.unit_of(chip, section, BOARDS[HX8K], BOARDS[HX8K].clock())
+    assert "module spikeloom_board" in unit_text(unit)["spikeloom_board.sv"]
     assert [(shape.rows_per_cycle, shape.gain) for shape in unit.shapes] == [(2, None)] * len(unit.shapes)
     images = np.arange(40, dtype=np.uint8).reshape(10, 4) * 6
     labels = np.zeros(10, np.int64)
