@@ -33,7 +33,7 @@ from spikeloom.sw.host.transport import ANSWER, INTERRUPT, READ, WRITE, Accesses
 
 __all__ = ["DEFAULT_BAUD", "SerialTransport"]
 
-DEFAULT_BAUD = 3_000_000
+DEFAULT_BAUD = 1_000_000
 _MOST_CYCLES = (1 << 32) - 1
 _ROOM_CYCLES = 1 << 16
 """Clock cycles that a board waits for room for an image before it answers."""

@@ -52,12 +52,12 @@ NOISE = np.random.default_rng(0).integers(0, 256, 4000, np.uint8).tobytes()
         (
             lambda _: b"",
             TransportClosed,
-            r"^No board has answered at '{}' with 3000000 baud in 2 tries of 0\.1 s: check",
+            r"^No board has answered at '{}' with 1000000 baud in 2 tries of 0\.1 s: check",
         ),
         (
             lambda _: b"ERROR\r\n",
             ForeignChipError,
-            r"^What answers at '{}' with 3000000 baud does not speak .*45 52 52",
+            r"^What answers at '{}' with 1000000 baud does not speak .*45 52 52",
         ),
         (
             lambda data: data,
