@@ -1,7 +1,7 @@
 """`python -m benchmarks [PART ...]`: run the measurements, write `benchmarks/results.md` and `build/bench.json`.
 
-Parts are `speed`, `convolution`, `drift`, `export`, `synthesis` and `placement`; without any, all are run. Sections of
-parts that are not run stay as they are.
+Parts are `speed`, `convolution`, `drift`, `export`, `synthesis`, `placement` and `boards`; without any, all are run.
+Sections of parts that are not run stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks import drift, measure
+from benchmarks.boards import DESIGNS, board_design
 from benchmarks.convolution import NETWORKS, convolution
 from benchmarks.network import Mnist, load_mnist
 from benchmarks.page import page
@@ -26,7 +27,7 @@ from spikeloom.sw.common.files import write_atomic
 
 ROOT = Path(__file__).parent.parent
 FIGURES, PAGE = ROOT / "build" / "bench.json", ROOT / "benchmarks" / "results.md"
-PARTS = ("speed", "convolution", "drift", "export", "synthesis", "placement")
+PARTS = ("speed", "convolution", "drift", "export", "synthesis", "placement", "boards")
 CONSOLE = Console(stderr=True)
 
 
@@ -59,6 +60,8 @@ def _run(parts: list[str]) -> dict[str, Any]:
         take("synthesis", lambda: [synthesis(*size) for size in SIZES])
     if "placement" in parts:
         take("placement", lambda: [placement(*size) for size in SIZES])
+    if "boards" in parts:
+        take("boards", lambda: [board_design(*design) for design in DESIGNS])
     return figures
 
 

@@ -12,7 +12,7 @@ from benchmarks.placement import DEVICE
 __all__ = ["page"]
 
 _TITLES = (
-    "Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Synthesis", "Placement",
+    "Measured speed", "Convolutional networks", "Drift", "Generating Verilog", "Synthesis", "Placement", "Boards",
     "Bottlenecks",
 )  # fmt: skip
 
@@ -32,6 +32,8 @@ def page(figures: Mapping[str, Any], before: str = "") -> str:
         sections["Synthesis"] = _synthesis(figures["synthesis"])
     if "placement" in figures:
         sections["Placement"] = _placement(figures["placement"])
+    if "boards" in figures:
+        sections["Boards"] = _boards(figures["boards"])
     bounds = _sections((Path(__file__).parent / "bounds.md").read_text(encoding="utf-8"))
     sections |= bounds
     texts = [f"## {title}\n\n{sections[title]}" for title in _TITLES if title in sections]
@@ -169,4 +171,28 @@ def _placement(rows: list[Mapping[str, Any]]) -> str:
         "its slowest path. Flip-flops around the unit are not counted."
     )
     head = "| unit | seconds a seed | LUT4 | flip-flops | highest clock | slowest path |"
+    return text + "\n\n" + _table(lines, head)
+
+
+def _boards(rows: list[Mapping[str, Any]]) -> str:
+    lines = []
+    for row in rows:
+        emulators = sum(part["luts"] for name, part in row["parts"].items() if name.startswith("emulator"))
+        parts = [row["parts"]["npu_axi"]["luts"], emulators, row["parts"]["bridge"]["luts"]]
+        seconds = row["seconds"]
+        lines.append(
+            f"| {row['title']}, {row['lanes']} lanes, {row['rows_per_cycle']} rows a cycle | {row['board']} "
+            f"| {row['cells']['luts']:,} | {' + '.join(f'{luts:,}' for luts in parts)} "
+            f"| {row['cells']['flip_flops']:,} | {row['cells']['block_rams']:,} "
+            f"| {row['highest_MHz']:.1f} MHz ({row['clock_MHz']:g}) | {seconds['synthesise']:.0f} | {seconds['place']:.0f} |"
+        )
+    text = (
+        "Whole boards, from the serial pins to the cells in block memory, placed and routed by nextpnr with the first "
+        "seed that meets the clock in brackets. Look-up tables are nextpnr's count: those in carry chains and "
+        "distributed memories are among them. Built by the Python packages of Yosys and nextpnr."
+    )
+    head = (
+        "| design | board | look-up tables | of accelerator, emulators, bridge | flip-flops | block memories "
+        "| highest clock (wanted) | synthesis, s | placement, s |"
+    )
     return text + "\n\n" + _table(lines, head)
