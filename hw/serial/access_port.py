@@ -47,8 +47,8 @@ def emulator_members() -> dict[str, Member]:
     """The bus of the emulators.
 
     `load_write` or `load_read` is up, with `load_address` (layer << 20 | byte address) and `load_data` stable, until
-    the cycle with `load_ack`, in which `load_read_data` is the word that was read, or `load_error` says that there is no
-    such word. The cycle after is one without request.
+    the cycle with `load_ack`, in which `load_read_data` is the word that was read, or `load_error` says that there is
+    no such word. The cycle after is one without request.
     """
     return {
         "load_address": Out(EMULATOR_ADDRESS_BITS),
