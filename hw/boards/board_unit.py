@@ -6,6 +6,7 @@ from amaranth.hdl import Module, ResetInserter, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from spikeloom.hw.emulator.cell_memory import BLOCK_BITS
 from spikeloom.hw.emulator.crossbar_emulator import CrossbarEmulator
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
@@ -30,6 +31,7 @@ class BoardUnit(wiring.Component):
     clocks_per_bit, buffer_bytes : of `SerialBridge`
     rows_per_cycle, levels, weight_bits : of `EmulatorShape`, for all layers
     gains : gain shift of every layer's converters; None for registers
+    block_bits : of `CrossbarEmulator`
 
     Members
     -------
@@ -54,11 +56,13 @@ class BoardUnit(wiring.Component):
         levels: int = 16,
         weight_bits: int | None = None,
         gains: tuple[int, ...] | None = None,
+        block_bits: int = BLOCK_BITS,
     ) -> None:
         layers = len(parameters.layers)
         if gains is not None and len(gains) != layers:
             raise SpikeLoomError(f"A board needs a gain shift for each of its {layers} layers, not {len(gains)}")
         self._parameters = parameters
+        self._block_bits = block_bits
         self._shapes = tuple(
             EmulatorShape(
                 parameters=layer, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain
@@ -116,6 +120,7 @@ class BoardUnit(wiring.Component):
                 levels=shape.levels,
                 weight_bits=shape.weight_bits,
                 gain=shape.gain,
+                block_bits=self._block_bits,
             )
             m.submodules[f"emulator_{index}"] = emulator
             wiring.connect(m, getattr(unit, f"crossbar_{index}"), emulator.crossbar)

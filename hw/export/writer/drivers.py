@@ -1,9 +1,11 @@
-"""What a component's statements drive, and what the signals are called that have no name of their own."""
+"""What a component's statements drive, what the signals are called that have no name, and what is not driven at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from amaranth.hdl import Const, signed, unsigned
 
 from spikeloom.hw.export.amaranth_internals import (
     Assign,
@@ -16,8 +18,10 @@ from spikeloom.hw.export.amaranth_internals import (
     SwitchValue,
 )
 from spikeloom.hw.export.writer.comments import names_at
+from spikeloom.hw.export.writer.statements import Put
+from spikeloom.hw.export.writer.variables import Variable
 
-__all__ = ["driven", "names_of"]
+__all__ = ["driven", "names_of", "start_values"]
 
 
 def driven(statements: Iterable[Any]) -> SignalDict:
@@ -63,3 +67,14 @@ def names_of(signals: Iterable[Any]) -> SignalDict:
         if len(made) <= len(names) <= len(made) + 1:  # the last may have its name
             found.update(zip(made, names, strict=False))
     return found
+
+
+def start_values(idle: Iterable[Variable]) -> list[Put]:
+    """Assignments to variables that nothing drives.
+
+    Amaranth's simulator has the start value in such a signal. A wire without a driver is unknown, and synthesis makes
+    what it likes of everything that depends on it.
+    """
+    shapes = {v: signed(v.width) if v.signed else unsigned(v.width) for v in idle if v.width}
+    ordered = sorted(shapes, key=lambda variable: (variable.order, variable.name))
+    return [Put(((v, 0, v.width),), Const(v.init, shapes[v]), None) for v in ordered]

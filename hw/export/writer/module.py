@@ -22,7 +22,7 @@ from spikeloom.hw.export.writer.always_blocks import Writer
 from spikeloom.hw.export.writer.comments import Comments, summary_of
 from spikeloom.hw.export.writer.connections import Joined, join
 from spikeloom.hw.export.writer.declarations import declaration, declarations, header
-from spikeloom.hw.export.writer.drivers import driven, names_of
+from spikeloom.hw.export.writer.drivers import driven, names_of, start_values
 from spikeloom.hw.export.writer.grouping import Dependences, Group, clocked_groups, combinational_groups
 from spikeloom.hw.export.writer.hierarchy import Memory, Node
 from spikeloom.hw.export.writer.lanes import Block, families_of, roll
@@ -34,7 +34,6 @@ from spikeloom.hw.export.writer.values import Printer
 from spikeloom.hw.export.writer.variables import Machine, Names, Variable, Variables
 
 __all__ = ["MARK", "ModuleText", "write_module"]
-
 
 MARK = "\0"
 """Around the number of what is inside, where its module's name comes."""
@@ -108,6 +107,8 @@ class _ModuleWriter:
         self._enter_inside(known)
         comb = self._living(comb, clocked)
         inputs = [v for member in self._node.members if member.is_input for v, _, _ in self._pieces(member.signal)]
+        needed = self._needed_outside().union(*(found for _, found in reads_of([*comb, *sync], self._variables.reads)))
+        comb += start_values(needed.difference(targets(comb), targets(sync), inputs, self._sources))
         groups = combinational_groups(comb, self._variables.reads, known, inputs, self._outputs)
         joined = join(
             groups,
@@ -210,7 +211,7 @@ class _ModuleWriter:
         needs: dict[Variable, set[Variable]] = {}
         for target, sources in _all_reads(statements, self._variables):
             needs.setdefault(target, set()).update(sources)
-        alive = set(self._outputs) | self._sinks
+        alive = self._needed_outside()
         for group in clocked:
             for _, sources in reads_of(group.statements, self._variables.reads):
                 alive |= sources
@@ -221,6 +222,11 @@ class _ModuleWriter:
                     alive.add(source)
                     stack.append(source)
         return restricted(statements, alive)
+
+    def _needed_outside(self) -> set[Variable]:
+        """What is needed by others than the statements: outputs, inputs of what is inside, and its resets."""
+        resets = (child.reset for child in self._node.children if child.reset is not None)
+        return set(self._outputs).union(self._sinks, *(self._variables.reads(reset) for reset in resets))
 
     def _enter_needs(self, known: Dependences) -> None:
         """On which inputs the module's outputs depend."""
