@@ -93,13 +93,13 @@ class SerialLink:
         )
 
     def _hello(self) -> Hello:
-        """Begin a session; answers to earlier ones are left out."""
+        """Begin a session; answers to earlier ones are left out, and one that comes late, in the next try, counts."""
         self._port.discard()
         frames: list[Frame] = []
+        nonce = secrets.token_bytes(4)
+        sent = encode_frame(self._sequence, Operation.HELLO, nonce)
         for _ in range(self._tries):
-            nonce = secrets.token_bytes(4)
-            sent = encode_frame(self._sequence, Operation.HELLO, nonce)
-            answer = self._ask(sent, lambda frame: _greets(frame, nonce, frames), 0.0)  # noqa: B023
+            answer = self._ask(sent, lambda frame: _greets(frame, nonce, frames), 0.0)
             if answer is not None and answer.code == Status.OK:
                 hello = Hello.parse(answer.payload)
                 assert hello is not None

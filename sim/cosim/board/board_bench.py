@@ -65,6 +65,8 @@ module bench (input wire clk);
     reg [3:0] sampled = 0;
     reg [8:0] received = 0;
     wire quiet = calm >= QUIET;
+    wire sent = state == SEND && bits_left == 0 && left == 0;
+    wire ran = (state == RUN || state == BREAK || state == RESET) && (left <= 1 || (state == RUN && quiet));
 
     {board} board ({ports});
 
@@ -130,19 +132,17 @@ module bench (input wire clk);
                 endcase
             end
             SEND:
-                if (bits_left == 0) begin
-                    if (left == 0) state <= FETCH;
-                    else begin
-                        got = $fread(next_byte, commands_file);
-                        shift <= {{1'b1, next_byte, 1'b0}};
-                        bits_left <= 10;
-                        bit_time <= BIT - 1;
-                        left <= left - 1;
-                    end
+                if (sent) state <= FETCH;
+                else if (bits_left == 0) begin
+                    got = $fread(next_byte, commands_file);
+                    shift <= {{1'b1, next_byte, 1'b0}};
+                    bits_left <= 10;
+                    bit_time <= BIT - 1;
+                    left <= left - 1;
                 end
             RUN, BREAK, RESET: begin
                 left <= left - 1;
-                if (left <= 1 || (state == RUN && quiet)) begin
+                if (ran) begin
                     pulled <= 1'b0;
                     rst <= 1'b0;
                     state <= FETCH;
@@ -156,9 +156,7 @@ module bench (input wire clk);
                 finished <= 1'b1;
             end
         endcase
-        if ((state == SEND && bits_left == 0 && left == 0)
-            || (state == RUN && (left <= 1 || quiet))
-            || ((state == BREAK || (state == RESET && answer)) && left <= 1)) begin
+        if (sent || (ran && (state != RESET || answer))) begin
             $fdisplay(responses_file, "d %0d %0d", quiet, now);
             $fflush(responses_file);
         end

@@ -10,11 +10,14 @@ import struct
 import tempfile
 import threading
 import tty
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from spikeloom.hw.params.parameters import NpuParameters
+from spikeloom.sim.common.arguments import check_whole
 from spikeloom.sim.cosim.board.board_bench import BREAK, RESET, RUN, SEND, UNIT, BenchedBoard, board_bench_text
 from spikeloom.sim.cosim.board.board_bench import board_visible_text as visible_text
 from spikeloom.sim.cosim.host.link import HostLink
@@ -28,6 +31,8 @@ _MOST_CYCLES = 50_000
 """Clock cycles between two looks at the host's end of the line."""
 _MOST_BYTES = 4096
 _LOOK_s = 0.05
+_MOST_COUNT = (1 << 24) - 1
+_PLUSARGS = {"none": [], "spikes": ["+record"], "full": ["+membranes"]}
 
 Bytes = Callable[[bytes], bytes]
 
@@ -62,6 +67,9 @@ class SimulatedBoard:
     Simulated time does not advance while the board is quiet and nothing is sent to it, so that what it does does not
     depend on the host's speed; except for how long it waits where the host thinks meanwhile, as a real one does.
 
+    A thread carries bytes between the terminal and the simulator. It alone calls `to_board` and `to_host`, which may
+    call any of the methods here but `close`.
+
     Parameters
     ----------
     simulator : of `build_board_simulator`
@@ -73,7 +81,7 @@ class SimulatedBoard:
     ----------
     port : path of the device; the same after `unplug` and `plug`
     cycles : clock cycles since the start
-    error : why the simulation has ended, if it has
+    error : why the simulation has ended, if it has before `close`; then the cable is unplugged
     """
 
     def __init__(
@@ -81,25 +89,29 @@ class SimulatedBoard:
         simulator: Simulator,
         folder: Path | str | None = None,
         *,
-        record: str = "none",
+        record: Literal["none", "spikes", "full"] = "none",
         to_board: Bytes | None = None,
         to_host: Bytes | None = None,
     ) -> None:
+        plusargs = _PLUSARGS[record]
         self._temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="spikeloom-board-") if folder is None else folder).resolve()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
         self.port = str(self.folder / "tty")
         self.to_board, self.to_host = to_board, to_host
         self.cycles = 0
-        self.error: SimulationError | None = None
+        self.error: Exception | None = None
         self._stop = threading.Event()
         self._plugs = threading.Lock()
         self._line: tuple[int, int] | None = None
-        self._asked: list[bytes] = []
+        self._asked: deque[bytes] = deque()
         self._to_host = b""
-        plusargs = {"none": [], "spikes": ["+record"], "full": ["+membranes"]}[record]
-        self._link = HostLink(simulator, self.folder, plusargs, bench="spikeloom.sim.cosim.board.board_cocotb")
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            self._link = HostLink(simulator, self.folder, plusargs, bench="spikeloom.sim.cosim.board.board_cocotb")
+        except BaseException:
+            self._tidy()
+            raise
         self.plug()
         self._thread = threading.Thread(target=self._serve, name="simulated board", daemon=True)
         self._thread.start()
@@ -110,14 +122,17 @@ class SimulatedBoard:
         return self.folder / "record.txt"
 
     def plug(self) -> None:
-        """Connect the cable: `port` is a new terminal."""
+        """Connect the cable: `port` is a new terminal. Raises what has ended the simulation, if it has ended."""
         with self._plugs:
             self._unplug()
+            if self.error is not None:
+                raise self.error
+            if self._stop.is_set():
+                raise SimulationError("The simulated board is closed: make a new one")
             host, device = os.openpty()
+            self._line = host, device  # its own end stays open: a terminal that no host has open is not gone
             tty.setraw(device)
             os.set_blocking(host, False)
-            self._line = host, device
-            self._to_host = b""
             Path(self.port).symlink_to(os.ttyname(device))
 
     def unplug(self) -> None:
@@ -126,19 +141,17 @@ class SimulatedBoard:
             self._unplug()
 
     def _unplug(self) -> None:
-        line, self._line = self._line, None
+        line, self._line, self._to_host = self._line, None, b""
         Path(self.port).unlink(missing_ok=True)
         for end in line or ():
             os.close(end)
 
     def hold_line(self, cycles: int) -> None:
-        """Hold the line to the board down for clock cycles: a break."""
+        """Hold the line to the board down for clock cycles, 1 .. 2^24 - 1: a break, after bytes on their way."""
         self._asked.append(_command(BREAK, cycles))
 
     def press_reset(self, cycles: int = 16) -> None:
-        """Hold the board's reset for clock cycles; its cells are then those of the bitstream again in part: what is in
-        block RAM stays.
-        """
+        """Hold the board's reset for clock cycles, 1 .. 2^24 - 1. What is in block RAM stays, such as cells."""
         self._asked.append(_command(RESET, cycles))
 
     def _serve(self) -> None:
@@ -146,7 +159,7 @@ class SimulatedBoard:
         quiet = False
         try:
             while not self._stop.is_set():
-                asked = self._asked.pop(0) if self._asked else b""
+                asked = self._asked.popleft() if self._asked else b""
                 data = b"" if asked else self._take(_LOOK_s if quiet else 0.0)
                 if data:
                     asked = _command(SEND, len(data)) + data
@@ -159,26 +172,26 @@ class SimulatedBoard:
                 quiet, self.cycles = calm == b"1", int(now)
                 self._give(bytes(0 if byte == b"x" else int(byte, 16) for byte in self._link.frames))
                 self._link.frames.clear()
-        except SimulationError as error:
-            if not self._stop.is_set():
-                self.error = error
-                self.unplug()
+        except Exception as error:  # of the simulator, or of a function that a test has put into the cable
+            self.error = error
+            self.unplug()
 
     def _take(self, wait_s: float) -> bytes:
         """What the host has sent, within so long."""
         with self._plugs:
             line = self._line
-            if line is None:
-                data = b""
-            else:
+            if line is not None:
                 self._flush(line[0])
-                readable, _, _ = select.select([line[0]], [], [], wait_s)
-                data = b""
-                if readable:
-                    with contextlib.suppress(OSError):
-                        data = os.read(line[0], _MOST_BYTES)
-        if line is None and wait_s:
+        if line is None:
             self._stop.wait(wait_s)
+            return b""
+        with contextlib.suppress(OSError, ValueError):  # pulled meanwhile
+            select.select([line[0]], [], [], wait_s)  # without the lock, which others would wait for in vain
+        with self._plugs:
+            try:
+                data = os.read(line[0], _MOST_BYTES) if self._line is line else b""
+            except OSError:
+                data = b""
         return data if not data or self.to_board is None else self.to_board(data)
 
     def _give(self, data: bytes) -> None:
@@ -202,10 +215,13 @@ class SimulatedBoard:
         if not self._stop.is_set():
             self._stop.set()
             self._thread.join()
-            self._link.close()
             self.unplug()
-            if self._temporary:
-                shutil.rmtree(self.folder, ignore_errors=True)
+            self._link.close()
+            self._tidy()
+
+    def _tidy(self) -> None:
+        if self._temporary:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> SimulatedBoard:
         return self
@@ -215,4 +231,5 @@ class SimulatedBoard:
 
 
 def _command(op: int, count: int) -> bytes:
+    check_whole("cycles", count, 1, _MOST_COUNT)
     return struct.pack(">I", op << 24 | count)

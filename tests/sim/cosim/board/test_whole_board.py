@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from tests.fixtures.whole_boards import board_unit, check_cycles, check_record, 
 from tests.sw.verify.test_bus_run import same_programming
 
 PULSES = Programming(method="write-verify", fault_aware=True, tries=20)
+DIRECT = Programming()
 FAULTY = Device(**{**EMULATED, "bits": 3, "device_sigma": 0.15, "stuck_on": 0.04, "stuck_off": 0.04})
 FROZEN = Device(bits=4, device_sigma=0.05, program_sigma=0.02, stuck_on=0.02, stuck_off=0.02, wire_ohm=5.0)
 
@@ -79,17 +79,13 @@ def test_pulses_over_the_serial_port(tmp_path: Path) -> None:
 
 def test_rate_coding_without_counters(tmp_path: Path) -> None:
     """Every image comes with its seed; one-bit converters, two encoders, a small buffer."""
+    device = FROZEN.model_copy(update={"wire_ohm": 0.0})
     chip = chip_of(
-        3, [18, 9, 5], programmer=False, device=replace_device(FROZEN, wire_ohm=0.0), row_bits=1, coding=Coding.RATE,
+        3, [18, 9, 5], programmer=False, device=device, row_bits=1, coding=Coding.RATE,
         tile_rows=24, phases=2, t_max=8, max_steps=8, activity_counters=False, adc_bits=1, reset=Reset.SUBTRACT,
     )  # fmt: skip
     values, timed = run(chip, tmp_path, 20, fixed=False, rows_per_cycle=4, buffer_bytes=256)
     assert values > 1500 and timed >= 8
-
-
-def replace_device(device: Device, **fields: Any) -> Device:
-    """A device with other fields."""
-    return device.model_copy(update=fields)
 
 
 @pytest.mark.slow
@@ -98,7 +94,7 @@ def test_any_chip(tmp_path: Path, seed: int) -> None:
     """Drawn whole: codings, resets, rules, readouts, tiles, lanes, converters, programmers, rows per cycle."""
     rng = np.random.default_rng(seed)
     pulses, programmer = seed % 3 == 0, seed % 3 < 2
-    fields: dict[str, Any] = {"programming": PULSES, "device": FAULTY} if pulses else {"cell": "linear"}
-    plan = {"plan": random_plan(rng)} if seed % 4 == 3 else {}
+    fields: dict[str, Any] = {"device": FAULTY if programmer else FROZEN, "programming": PULSES if pulses else DIRECT}
+    plan: dict[str, Any] = {"plan": random_plan(rng), "row_bits": 1} if seed % 4 == 3 else {}
     chip = random_chip(rng, programmer=programmer, read_sigma=0.0, **plan, **fields)
     run(chip, tmp_path, 12, fixed=bool(seed % 2), rows_per_cycle=(1, 2, 4)[seed % 3])
