@@ -49,7 +49,7 @@ CELLS = "cells.safetensors"
 def board(
     source: RunOrChip,
     name: Annotated[
-        str | None, typer.Option("--board", metavar="NAME", help="The board (default: [board] name of CONFIG).")
+        str | None, typer.Option("--board", metavar="NAME", help="The board (default: board.name of CONFIG).")
     ] = None,
     clock: Annotated[
         float | None, typer.Option("--clock", metavar="HZ", help="Clock of the design, hertz (default: the board's).")
