@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit
 from spikeloom.hw.boards.clocks import Clock
