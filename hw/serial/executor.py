@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Member, Out
 
+from spikeloom.hw.serial.executor_ports import executor_members
 from spikeloom.hw.serial.protocol import (
     NO_SEQUENCE,
     Command,
@@ -19,31 +19,13 @@ from spikeloom.hw.serial.protocol import (
     result_words,
 )
 
-__all__ = ["Executor", "stream_members"]
+__all__ = ["Executor"]
 
 _HELLO = 0
 """In the place of a command's kind: the request is a HELLO."""
 _WORD_BYTES = 4
 _READ_BYTES = 5  # of an answer
 _RESULT_BYTES = 11  # of an answer: marker, tag, word
-
-
-def stream_members(encoder_lanes: int) -> dict[str, Member]:
-    """The other side of the accelerator's streams and of its interrupt, and its reset."""
-    return {
-        "pixels_data": Out(8 * encoder_lanes),
-        "pixels_last": Out(1),
-        "pixels_tag": Out(16),
-        "pixels_valid": Out(1),
-        "pixels_ready": In(1),
-        "result_data": In(64),
-        "result_last": In(1),
-        "result_tag": In(16),
-        "result_valid": In(1),
-        "result_ready": Out(1),
-        "irq": In(1),
-        "chip_reset": Out(1),
-    }
 
 
 class Executor(wiring.Component):
@@ -66,7 +48,7 @@ class Executor(wiring.Component):
     answer_write, answer_address, answer_data, start, sequence_number, status, answer_length, answer_empty, busy :
         that of `FrameSender`
     access, access_write, access_address, access_data, access_done, access_response, access_read : that of `AccessPort`
-    those of `stream_members`; `chip_reset` is up while a RESET is carried out
+    those of `hw.serial.executor_ports.stream_members`; `chip_reset` is up while a RESET is carried out
     idle : Out(1), no request is being carried out or answered
     executed : Out(1), a request has been carried out, for one cycle; greeted : Out(1), that was a HELLO
     """
@@ -74,36 +56,7 @@ class Executor(wiring.Component):
     def __init__(self, *, hello: Hello) -> None:
         self._hello = hello
         depth = hello.buffer_bytes
-        super().__init__(
-            {
-                "whole": In(1),
-                "length": In(range(depth + 1)),
-                "request_address": Out(range(depth)),
-                "request_byte": In(8),
-                "free": Out(1),
-                "broken": In(1),
-                "answer_write": Out(1),
-                "answer_address": Out(range(depth)),
-                "answer_data": Out(8),
-                "start": Out(1),
-                "sequence_number": Out(8),
-                "status": Out(8),
-                "answer_length": Out(range(depth)),
-                "answer_empty": Out(1),
-                "busy": In(1),
-                "access": Out(1),
-                "access_write": Out(1),
-                "access_address": Out(32),
-                "access_data": Out(32),
-                "access_done": In(1),
-                "access_response": In(3),
-                "access_read": In(32),
-                **stream_members(hello.encoder_lanes),
-                "idle": Out(1),
-                "executed": Out(1),
-                "greeted": Out(1),
-            }
-        )
+        super().__init__(executor_members(depth, hello.encoder_lanes))
         # Registers
         self._checking = Signal()  # the request is read for the first time
         self._hello_asked = Signal()
