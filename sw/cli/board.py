@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from spikeloom.sim.common.lock import Busy, locked
+from spikeloom.sw.cli.board_simulation import check_simulate, fastest_baud, simulate
 from spikeloom.sw.cli.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, folder, is_chip, settings_of_run
 from spikeloom.sw.cli.command_images import TestImages, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
@@ -61,6 +62,9 @@ def board(
     program: Annotated[
         bool, typer.Option("--program", help="Program the board at this machine, with openFPGALoader.")
     ] = False,
+    simulation: Annotated[
+        bool, typer.Option("--simulate", help="Make no bitstream: simulate the board at a pseudo terminal.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -79,6 +83,8 @@ def board(
     from spikeloom.hw.boards import loader
     from spikeloom.hw.boards.boards import BOARDS
 
+    if simulation:
+        check_simulate(program, output)
     given = {"name": name, "clock_Hz": clock, "baud": baud}
     check_set_once(settings, "board", given, {"name": "--board", "clock_Hz": "--clock"})
     known: tuple[Chip, Flow | None] | None = None
@@ -91,6 +97,9 @@ def board(
     section = _section(config, given)
     chosen = BOARDS[section.name]
     made = chosen.clock(section.clock_Hz or None)
+    if simulation:
+        _simulate(*(known or _chip(source, data, as_json, settings)), source, section, chosen, made, as_json)
+        return
     if program:
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output
@@ -108,6 +117,17 @@ def board(
         print_json({**facts, **report.facts()})
     else:
         _print(report, place, bitstream, command)
+
+
+def _simulate(
+    chip: Chip, flow: Flow | None, source: str, section: BoardSection, chosen: Board, clock: Clock, as_json: bool
+) -> None:
+    """Serve the simulation of the board."""
+    if not section.baud:
+        section = section.model_copy(update={"baud": fastest_baud(clock.Hz)})
+    unit: Any = unit_of(chip, section, chosen, clock)
+    image = Path(source) if flow is None else flow.folder / "convert" / "chip.loom"
+    simulate(unit, chosen.clocks_per_bit(clock, section.baud), image, as_json)
 
 
 def _section(config: Config, given: dict[str, Any]) -> BoardSection:

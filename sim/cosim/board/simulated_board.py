@@ -101,6 +101,7 @@ class SimulatedBoard:
         self.cycles = 0
         self.error: Exception | None = None
         self._stop = threading.Event()
+        self._kill = threading.Event()
         self._plugs = threading.Lock()
         self._line: tuple[int, int] | None = None
         self._asked: deque[bytes] = deque()
@@ -108,7 +109,9 @@ class SimulatedBoard:
         try:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
-            self._link = HostLink(simulator, self.folder, plusargs, bench="spikeloom.sim.cosim.board.board_cocotb")
+            self._link = HostLink(
+                simulator, self.folder, plusargs, bench="spikeloom.sim.cosim.board.board_cocotb", stop=self._kill
+            )
         except BaseException:
             self._tidy()
             raise
@@ -173,7 +176,8 @@ class SimulatedBoard:
                 self._give(bytes(0 if byte == b"x" else int(byte, 16) for byte in self._link.frames))
                 self._link.frames.clear()
         except Exception as error:  # of the simulator, or of a function that a test has put into the cable
-            self.error = error
+            if not self._stop.is_set():
+                self.error = error
             self.unplug()
 
     def _take(self, wait_s: float) -> bytes:
@@ -210,13 +214,17 @@ class SimulatedBoard:
             except OSError:  # nobody reads: it waits, as in the buffer of a real adapter
                 return
 
-    def close(self) -> None:
-        """End the simulation; a temporary folder goes with it. May be called again."""
+    def close(self, kill: bool = False) -> None:
+        """End the simulation, in order or at once, without a whole record; a temporary folder goes with it. May be
+        called again.
+        """
         if not self._stop.is_set():
             self._stop.set()
+            if kill:
+                self._kill.set()
             self._thread.join()
             self.unplug()
-            self._link.close()
+            self._link.close(kill)
             self._tidy()
 
     def _tidy(self) -> None:

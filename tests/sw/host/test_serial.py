@@ -90,6 +90,20 @@ def test_garbage_before_every_request(board: SerialBoard) -> None:
         assert host.transport.repeated == 0 and board.counts["faults"] > 20
 
 
+def test_every_answer_to_hello_comes_too_late(board: SerialBoard) -> None:
+    """An answer to the try before counts: a slow adapter is no other device."""
+    count = iter(range(1 << 30))
+
+    def late(data: bytes) -> bytes:
+        if next(count) < 4:
+            time.sleep(0.15)
+        return data
+
+    board.outbound = late
+    with connected(board, 0.1, 4) as host:
+        exact(host, board.chip)
+
+
 @pytest.mark.parametrize("after", range(0, 40, 3))
 def test_a_cable_that_is_pulled(board: SerialBoard, after: int) -> None:
     """Anywhere in a session: an error at once that says it, and again for all later calls; plugged in, all is well."""

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import serial
 
+from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.cosim.board.board_bench import UNIT, BenchedBoard
 from spikeloom.sim.cosim.board.simulated_board import SimulatedBoard, build_board_simulator
+from spikeloom.sim.cosim.tools import SimulationError
 
 _BIT = 5
 
@@ -126,6 +128,58 @@ def test_the_cable_can_change_what_it_carries(board: SimulatedBoard) -> None:
     with serial.Serial(board.port, timeout=5) as port:
         port.write(b"a")
         assert port.read(2) == bytes([255 - 0x60]) + b"!"
+
+
+def test_a_cable_is_pulled_at_once_and_as_often_as_one_likes(board: SimulatedBoard) -> None:
+    """While the board looks for bytes all the time; from the cable itself, too, in the middle of bytes."""
+    took = []
+    for _ in range(20):
+        began = time.monotonic()
+        board.unplug()
+        board.plug()
+        took.append(time.monotonic() - began)
+    assert sorted(took)[10] < 0.02
+
+    def cut(data: bytes) -> bytes:
+        board.unplug()
+        board.plug()
+        return b""
+
+    board.to_board = cut
+    with serial.Serial(board.port, timeout=5) as port, pytest.raises(OSError):
+        port.write(b"a")
+        for _ in range(100):
+            port.read(1)
+    board.to_board = None
+    with serial.Serial(board.port, timeout=5) as port:
+        assert exchange(port, b"a") == b"\x9e"
+
+
+def test_what_ends_the_simulation_is_kept(board: SimulatedBoard) -> None:
+    def wrong(data: bytes) -> bytes:
+        raise ZeroDivisionError
+
+    board.to_board = wrong
+    with serial.Serial(board.port, timeout=5) as port, pytest.raises(OSError):
+        port.write(b"a")
+        for _ in range(100):
+            port.read(1)
+    assert isinstance(board.error, ZeroDivisionError)
+    with pytest.raises(ZeroDivisionError):
+        board.plug()
+    board.close()
+    board.close()
+
+
+def test_a_closed_board_and_times_that_are_too_long(board: SimulatedBoard) -> None:
+    for press in (board.hold_line, board.press_reset):
+        for cycles in (0, 1 << 24):
+            with pytest.raises(SpikeLoomError, match=r"^cycles must be an integer in 1 \.\. 16777215, not "):
+                press(cycles)
+    board.close()
+    assert not Path(board.port).exists() and board.error is None
+    with pytest.raises(SimulationError, match=r"^The simulated board is closed: make a new one$"):
+        board.plug()
 
 
 def test_a_break_on_the_line_is_a_byte_of_zeros(board: SimulatedBoard) -> None:
