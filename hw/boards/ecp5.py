@@ -38,6 +38,7 @@ class Ecp5(Family):
     placed = "config"
     bitstream = "bit"
     pll = Ecp5Pll()
+    synthesis = "-cmp2softlogic"  # a comparison with a constant is smaller without a carry chain
     packing = "--compress"
     models = ("ecp5/cells_sim.v", "ecp5_memory.v")
 

@@ -44,8 +44,9 @@ class RegisterBusSignature(wiring.Signature):
 
     Members
     -------
-    write_enable : Out(1), a write; for one cycle
-    write_address, write_data, write_strobe : Out, byte address, word, bit i: byte i is written
+    write_enable : Out(1), a write; for one cycle, and not in the cycle before
+    write_address, write_data, write_strobe : Out, byte address, word, bit i: byte i is written; with `write_enable` as
+        they already were in the cycle before, so that they can be decoded ahead
     write_error : In(1), the write of this cycle is wrong; it has changed nothing
     read_enable : Out(1), a read; for one cycle
     read_address : Out, byte address
@@ -87,9 +88,9 @@ class AxiLite(wiring.Component):
 
     Cycles
     ------
-    A write whose later part (address or data) is transferred in cycle c is made in cycle c + 1 and answered from cycle
-    c + 2 on; a read whose address is transferred in cycle c is answered from cycle c + 2 on: one access in two cycles,
-    reads and writes beside each other.
+    A write whose later part (address or data) is transferred in cycle c is made in cycle c + 2 and answered from cycle
+    c + 3 on; a read whose address is transferred in cycle c is answered from cycle c + 2 on: one write in three cycles,
+    and beside it one read in two.
 
     Raises
     ------
@@ -117,14 +118,16 @@ class AxiLite(wiring.Component):
         registers = self.registers
         aw_held = Signal()
         w_held = Signal()
+        decoded = Signal()  # address and data of the write were there in the cycle before
         ar_held = Signal()
 
-        # Write: address and data are taken one each, then the access is made, then answered.
+        # Write: address and data are taken one each and decoded, then the access is made, then answered.
         m.d.comb += [
             self.awready.eq(~aw_held),
             self.wready.eq(~w_held),
-            registers.write_enable.eq(aw_held & w_held & ~self.bvalid),
+            registers.write_enable.eq(decoded & ~self.bvalid),
         ]
+        m.d.sync += decoded.eq(aw_held & w_held)
         with m.If(self.awvalid & self.awready):
             m.d.sync += [aw_held.eq(1), registers.write_address.eq(self.awaddr)]
         with m.If(self.wvalid & self.wready):

@@ -282,12 +282,14 @@ class HostBlock(wiring.Component):
         """Judge a write, and let it through to the unit; the word that it makes with the bytes of `words` that stay."""
         bus = self.bus
         before = Signal(32)
-        mask = Signal(32)
         merged = Signal(32)
         with m.Switch(bus.write_address):
             for address, word in words.items():
                 with m.Case(address):
                     m.d.comb += before.eq(word)
+        # A word is put together in the cycle before its write is made: nothing else changes these registers.
+        mask = Cat(bit.replicate(8) for bit in bus.write_strobe)
+        m.d.sync += merged.eq((bus.write_data & mask) | (before & ~mask))
         m.d.comb += [
             judge.enable.eq(bus.write_enable),
             judge.address.eq(bus.write_address),
@@ -295,8 +297,6 @@ class HostBlock(wiring.Component):
             judge.busy.eq(self.busy),
             judge.session_error.eq(guard.refused | guard.wrong_build | guard.wrong_checksum),
             bus.write_error.eq(~judge.accepted),
-            mask.eq(Cat(bit.replicate(8) for bit in bus.write_strobe)),
-            merged.eq((bus.write_data & mask) | (before & ~mask)),
             self.load.valid.eq(judge.to_unit),
             self.load.payload.address.eq(bus.write_address[2:]),
             self.load.payload.data.eq(merged),
@@ -339,7 +339,9 @@ class HostBlock(wiring.Component):
 
         def written(name: str) -> Value:
             """A write goes to this register; it may still be wrong."""
-            return bus.write_address == unit_byte_address(name)
+            here = Signal(name=f"at_{name}")
+            m.d.sync += here.eq(bus.write_address == unit_byte_address(name))
+            return here
 
         m.d.comb += [
             guard.load_begin.eq(judge.complete & written("load_begin")),

@@ -117,6 +117,7 @@ class LoadGuard(wiring.Component):
         m.submodules.crc32 = crc = Checksum()
         state = Signal(_State)
         quiet = Signal(32)  # cycles since the last access; a session opens with one
+        longer = quiet + 1
         # those that are not refused
         begin = Signal()
         end = Signal()
@@ -134,13 +135,13 @@ class LoadGuard(wiring.Component):
             self.opens.eq(begin & (self.value == self._build)),
             self.wrong_build.eq(begin & (self.value != self._build)),
             self.wrong_checksum.eq(end & (self.value != self.checksum)),
-            self.timed_out.eq(self.loading & (self.timeout != 0) & (quiet >= self.timeout - 1) & still),
+            self.timed_out.eq(self.loading & (self.timeout != 0) & (longer >= self.timeout) & still),
             crc.start.eq(self.opens),
             crc.valid.eq(self.counted & self.loading),
             crc.data.eq(Cat(self.address, self.data)),
             self.checksum.eq(crc.crc),
         ]
-        m.d.sync += quiet.eq(quiet + 1)
+        m.d.sync += quiet.eq(longer)
         with m.If(~still):
             m.d.sync += quiet.eq(0)
         with m.If(self.timed_out):

@@ -88,6 +88,7 @@ class PixelStream(wiring.Component):
         tag_held = Signal(TAG_BITS)
         position = Signal(range(before + p.pixel_words))
         quiet = Signal(32)  # cycles inside of a frame without a word
+        longer = quiet + 1
 
         # What the word is that is offered now.
         skip = Signal()
@@ -108,7 +109,7 @@ class PixelStream(wiring.Component):
             self.pixels.valid.eq(passed),
             Value.cast(self.pixels.payload).eq(self.i.payload.data),
             self.tag.eq(Mux(inside, tag_held, self.i.payload.tag)),
-            self.timed_out.eq(inside & ~self.i.valid & (self.timeout != 0) & (quiet >= self.timeout - 1)),
+            self.timed_out.eq(inside & ~self.i.valid & (self.timeout != 0) & (longer >= self.timeout)),
             self.drop.eq(wrong | (self.timed_out & ~skip_held)),
             self.begun.eq(inside & ~skip_held),
             self.wrong_frame.eq(wrong),
@@ -124,7 +125,7 @@ class PixelStream(wiring.Component):
             ]
         with m.If(self.timed_out):
             m.d.sync += [inside.eq(0), position.eq(0)]
-        m.d.sync += quiet.eq(quiet + 1)
+        m.d.sync += quiet.eq(longer)
         with m.If(self.i.valid | ~inside):
             m.d.sync += quiet.eq(0)
         return m

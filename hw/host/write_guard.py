@@ -27,7 +27,7 @@ def block_hits(parameters: NpuParameters, name: str, address: Value) -> Iterator
 
 
 class WriteGuard(wiring.Component):
-    """Says in the same cycle whether a write is accepted, and what kind it is.
+    """Says in the same cycle whether a write is accepted, and what kind it is; its address is decoded the cycle before.
 
     A write is wrong if nothing can be written there, or if it is of a part of a word that is written whole. It is
     refused if the unit's state forbids it:
@@ -45,7 +45,7 @@ class WriteGuard(wiring.Component):
 
     Members
     -------
-    enable, address, strobe : In(1), In(26), In(4), a write of this cycle
+    enable, address, strobe : In(1), In(26), In(4), a write of this cycle; `address` is there since the cycle before
     busy : In(1), an image is being processed
     loading : In(1), a load session is open; only with programmers
     programming : In(layers), bit l: the programmer of layer l is busy; only with programmers
@@ -90,10 +90,11 @@ class WriteGuard(wiring.Component):
         bias = Signal()
         part = Signal()
 
+        m.d.sync += [kind.eq(0) for kind in (writable, whole, in_image, run_time, bias)]
         with m.Switch(self.address):
             for e in host_map(self._parameters):
                 with m.Case(e.address):
-                    m.d.comb += [
+                    m.d.sync += [
                         writable.eq(e.access != "ro"),
                         whole.eq(e.whole),
                         in_image.eq(e.idle_only),
@@ -101,7 +102,7 @@ class WriteGuard(wiring.Component):
                     ]
         for _, inside in block_hits(self._parameters, "bias", self.address):
             with m.If(inside):
-                m.d.comb += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
+                m.d.sync += [bias.eq(1), writable.eq(1), whole.eq(1), in_image.eq(1)]
         forbidden, covered = in_image & self.busy, run_time | bias
         if self._parameters.programmer:
             held, for_programmers = self._programming(m, writable, whole)
@@ -123,18 +124,19 @@ class WriteGuard(wiring.Component):
         """
         setting = Signal()
         in_session = Signal()  # wants a load session, and its programmer at rest
-        programmer_busy = Signal()
+        of_programmer = Signal(len(self.programming))
+        m.d.sync += [kind.eq(0) for kind in (setting, in_session, of_programmer)]
         with m.Switch(self.address):
             for e in host_map(self._parameters):
                 if isinstance(e.register, HostRegister) and e.register.group == "programming":
                     with m.Case(e.address):
-                        m.d.comb += setting.eq(1)
+                        m.d.sync += setting.eq(1)
                 if e.name == "program_start":
                     with m.Case(e.address):
-                        m.d.comb += [in_session.eq(1), programmer_busy.eq(self.programming[e.layer or 0])]
+                        m.d.sync += [in_session.eq(1), of_programmer[e.layer or 0].eq(1)]
         for index, inside in block_hits(self._parameters, "program_target", self.address):
             with m.If(inside):
-                m.d.comb += [writable.eq(1), whole.eq(1), in_session.eq(1)]
-                m.d.comb += programmer_busy.eq(self.programming[index])
+                m.d.sync += [writable.eq(1), whole.eq(1), in_session.eq(1), of_programmer[index].eq(1)]
+        programmer_busy = (of_programmer & self.programming).any()
         held = (setting & self.programming.any()) | (in_session & (~self.loading | programmer_busy))
         return held, setting | in_session

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 
@@ -30,7 +33,7 @@ _RESULT_BYTES = 11  # of an answer: marker, tag, word
 
 class Executor(wiring.Component):
     """A request is read twice: first to find its end, unknown commands and the length of its answer, then to carry it
-    out. So a request that is BAD has done nothing.
+    out, a byte in two cycles. So a request that is BAD has done nothing.
 
     Each whole request is answered once, and so is each broken frame, or several of them together. A request with the
     sequence number of the one before is not carried out again; its answer is sent as it was. A HELLO always is.
@@ -76,9 +79,12 @@ class Executor(wiring.Component):
         self._broken = Signal()  # a frame was, and has not been answered
         self._answers_broken = Signal()  # the answer is that to it
         self._ended = Signal()  # there is no byte at hand: the request is read to its end
+        self._settled = Signal()  # the byte at hand has come out of the memory
         # Within a cycle
         self._step = Signal()  # the byte at hand is taken
         self._rewind = Signal()
+        self._looks = Signal()  # for a request, whose first byte is at hand
+        self._holds = Signal()  # the index stays: nothing is taken
         self._shift = Signal()  # of the word: a byte from above
         self._waits = Signal()  # a cycle less is left
         self._expired = Signal()  # none is
@@ -120,7 +126,8 @@ class Executor(wiring.Component):
         m.d.sync += [
             self._at.eq(following),
             self._ended.eq(following == self.length),
-            self._index.eq(Mux(self._restart, 0, self._index + 1)),
+            self._index.eq(Mux(self._restart, 0, self._index + ~self._holds)),
+            self._settled.eq(~(self._step | self._rewind | self._looks)),
         ]
         with m.If(self._forgets):
             m.d.sync += self._answered.eq(0)
@@ -175,25 +182,34 @@ class Executor(wiring.Component):
             self._reply(m)
         return m
 
+    @contextmanager
+    def _reading(self, m: Module, name: str) -> Iterator[None]:
+        """A state in which a byte of the request is taken, once it is there."""
+        with m.State(name):
+            with m.If(~self._settled):
+                m.d.comb += self._holds.eq(1)
+            with m.Else():
+                yield
+
     def _requests(self, m: Module) -> None:
         """From a request's first byte to its commands, and from its end to its answer's."""
         same = Signal()
         with m.State("IDLE"):
-            m.d.comb += self.idle.eq(~self._broken & ~self.whole)
+            m.d.comb += [self.idle.eq(~self._broken & ~self.whole), self._looks.eq(1)]
             m.d.sync += self._answers_broken.eq(self._broken)
             with m.If(self._broken):
                 m.d.sync += self._broken.eq(0)
                 m.next = "SEND"
             with m.Elif(self.whole):
                 m.next = "SEQUENCE"
-        with m.State("SEQUENCE"):
+        with self._reading(m, "SEQUENCE"):
             m.d.comb += self._step.eq(1)
             m.d.sync += [
                 same.eq(self._kept & (self.request_byte == self._sequence)),
                 self._sequence.eq(self.request_byte),
             ]
             m.next = "OPERATION"
-        with m.State("OPERATION"):
+        with self._reading(m, "OPERATION"):
             m.d.comb += [self._step.eq(1), self._restart.eq(1)]
             hello = self.request_byte == Operation.HELLO
             with m.If(same & (self.request_byte == Operation.EXECUTE)):
@@ -231,7 +247,7 @@ class Executor(wiring.Component):
     def _commands(self, m: Module) -> None:
         """Kind, word and numbers of a command; the end of the request."""
         depth, layers = self._hello.buffer_bytes, self._hello.layers
-        with m.State("COMMAND"):
+        with self._reading(m, "COMMAND"):
             m.d.comb += [self._step.eq(1), self._restart.eq(1)]
             m.d.sync += [self._kind.eq(self.request_byte), self._response.eq(0), self._first.eq(1)]
             with m.If(self._checking & (self._answered > most_payload(depth))):
@@ -251,7 +267,7 @@ class Executor(wiring.Component):
                 m.next = "WORD"
             with m.Else():
                 self._refuse(m)
-        with m.State("WORD"):
+        with self._reading(m, "WORD"):
             m.d.comb += [self._step.eq(1), self._shift.eq(1)]
             with m.If(self._ended):
                 self._refuse(m)
@@ -276,7 +292,7 @@ class Executor(wiring.Component):
                     m.d.comb += self._grows.eq(1)
                     with m.If(~self._kind.matches(Command.WRITE, Command.FILL, Command.IMAGE)):
                         m.next = "COMMAND"
-        with m.State("NUMBERS"):
+        with self._reading(m, "NUMBERS"):
             m.d.comb += self._step.eq(1)
             m.d.sync += self._numbers.eq(Cat(self._numbers[8:], self.request_byte))
             with m.If(self._ended):
@@ -300,7 +316,7 @@ class Executor(wiring.Component):
                 m.next = "DATA"
             with m.Else():
                 m.d.comb += self._waits.eq(1)
-        with m.State("DATA"):
+        with self._reading(m, "DATA"):
             m.d.comb += self._step.eq(1)
             m.d.sync += self._data.eq(Cat(self._data[8:], self.request_byte))
             with m.If(self._ended):

@@ -31,7 +31,7 @@ class FrameReceiver(wiring.Component):
     data : In(8), valid : In(1), error : In(1), see `UartReceiver`; at least 10 cycles from one byte to the next
     whole : Out(1), a frame is held
     length : Out, its bytes without the checksum, while `whole`
-    request_address : In, number of one of its bytes; request_byte : Out(8), that byte, a cycle later
+    request_address : In, number of one of its bytes; request_byte : Out(8), that byte, two cycles later
     free : In(1), the frame that is held is no longer needed
     broken, lost : Out(1), a broken or lost frame has ended; for one cycle
     """
@@ -60,7 +60,8 @@ class FrameReceiver(wiring.Component):
         m.submodules.buffer = buffer = memory.Memory(self._buffer)
         m.submodules.checksum = checksum = Checksum()
         write, read = buffer.write_port(), buffer.read_port()
-        m.d.comb += [read.addr.eq(self.request_address), read.en.eq(1), self.request_byte.eq(read.data)]
+        m.d.comb += [read.addr.eq(self.request_address), read.en.eq(1)]
+        m.d.sync += self.request_byte.eq(read.data)
 
         count = Signal(range(depth + 1))  # bytes in the memory
         escaped = Signal()

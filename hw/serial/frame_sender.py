@@ -58,8 +58,9 @@ class FrameSender(wiring.Component):
         m.submodules.checksum = checksum = Checksum()
         write, read = buffer.write_port(), buffer.read_port()
         position = Signal(range(self._buffer.depth))  # in the payload or the checksum
-        byte = Signal(8)
-        delimiter = Signal()
+        # At hand, and as it is in a register a cycle later: the memory's byte has a long way.
+        chosen, delimits = Signal(8), Signal()
+        byte, delimiter = Signal(8), Signal()
         counted = Signal()  # the checksum covers the byte
         drawn = Signal()  # it is one of the checksum
         passed = Signal()  # there is no byte
@@ -79,6 +80,7 @@ class FrameSender(wiring.Component):
             checksum.valid.eq(counted & advance),
             checksum.clear.eq(self.start),
         ]
+        m.d.sync += [byte.eq(chosen), delimiter.eq(delimits)]
         with m.If(special):
             m.d.comb += self.line_data.eq(
                 Mux(second, Mux(byte == END, ESCAPED_END, ESCAPED_ESCAPE), ESCAPE),
@@ -89,23 +91,24 @@ class FrameSender(wiring.Component):
         with m.FSM() as machine:
             m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
             with m.State("IDLE"):
+                m.d.comb += [chosen.eq(END), delimits.eq(1)]
                 with m.If(self.start):
                     m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.comb += [byte.eq(END), delimiter.eq(1)]
+                m.d.comb += [chosen.eq(END), delimits.eq(1)]
                 m.d.sync += position.eq(0)
                 with m.If(advance):
                     m.next = "SEQUENCE"
             with m.State("SEQUENCE"):
-                m.d.comb += [byte.eq(self.sequence_number), counted.eq(1)]
+                m.d.comb += [chosen.eq(self.sequence_number), counted.eq(1)]
                 with m.If(advance):
                     m.next = "STATUS"
             with m.State("STATUS"):
-                m.d.comb += [byte.eq(self.status), counted.eq(1)]
+                m.d.comb += [chosen.eq(self.status), counted.eq(1)]
                 with m.If(advance):
                     m.next = "PAYLOAD"
             with m.State("PAYLOAD"):
-                m.d.comb += [byte.eq(read.data), counted.eq(1)]
+                m.d.comb += [chosen.eq(read.data), counted.eq(1)]
                 with m.If(self.empty | (position == self.length)):
                     m.d.comb += passed.eq(1)
                     m.d.sync += position.eq(0)
@@ -113,13 +116,13 @@ class FrameSender(wiring.Component):
                 with m.Elif(advance):
                     m.d.sync += position.eq(position + 1)
             with m.State("CHECKSUM"):
-                m.d.comb += [byte.eq(checksum.value), drawn.eq(1)]
+                m.d.comb += [chosen.eq(checksum.value), drawn.eq(1)]
                 with m.If(advance):
                     m.d.sync += position.eq(position + 1)
                     with m.If(position[:2] == CRC_BYTES - 1):
                         m.next = "FINISH"
             with m.State("FINISH"):
-                m.d.comb += [byte.eq(END), delimiter.eq(1)]
+                m.d.comb += [chosen.eq(END), delimits.eq(1)]
                 with m.If(advance):
                     m.next = "IDLE"
         return m

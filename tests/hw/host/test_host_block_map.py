@@ -41,6 +41,7 @@ def test_every_register_is_read_back(features: dict[str, Any]) -> None:
             ctx.set(dut.bus.write_address, entry.address)
             ctx.set(dut.bus.write_data, value)
             ctx.set(dut.bus.write_strobe, 15)
+            await ctx.tick()  # it is decoded in the cycle before
             ctx.set(dut.bus.write_enable, 1)
             await ctx.delay(1e-9)
             error = ctx.get(dut.bus.write_error)
@@ -68,6 +69,7 @@ def test_every_register_is_read_back(features: dict[str, Any]) -> None:
         for address in (0x3FFFFFC, *(layer_byte_address(2, name) for name in missing)):
             ctx.set(dut.bus.read_address, address)
             ctx.set(dut.bus.write_address, address)
+            await ctx.tick()
             ctx.set(dut.bus.write_enable, 1)
             await ctx.delay(1e-9)
             assert ctx.get(dut.bus.read_error) and ctx.get(dut.bus.write_error)

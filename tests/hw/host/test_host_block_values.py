@@ -57,6 +57,7 @@ class Bus:
         for port, value in ((self.bus.write_address, address), (self.bus.write_data, word)):
             self.ctx.set(port, value)
         self.ctx.set(self.bus.write_strobe, strobe)
+        await self.ctx.tick()  # it is decoded in the cycle before
         self.ctx.set(self.bus.write_enable, 1)
         _, _, *values = await self.ctx.tick().sample(*seen, self.bus.write_error)
         self.ctx.set(self.bus.write_enable, 0)

@@ -55,7 +55,7 @@ class Requests(Harness):
             m.d.sync += sequence.eq(dut.request_byte)
         with m.If(state("OPERATION")):
             m.d.sync += operation.eq(dut.request_byte)
-        with m.If(state("COMMAND") & dut._ended):
+        with m.If(state("COMMAND") & dut._settled & dut._ended):
             m.d.sync += read.eq(1)
         with m.If(acts | dut.answer_write):
             m.d.sync += acted.eq(1)
@@ -145,7 +145,7 @@ def spec(change: tuple[str, str] | None = None) -> Requests:
 
 
 def test_proof() -> None:
-    prove(spec(), "executor", depth=1, mode="prove", reach=16, skip=14)
+    prove(spec(), "executor", depth=1, mode="prove", reach=24, skip=18)
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_proof() -> None:
     ids=["repeats", "reads while it checks", "frees at a broken frame"],
 )
 def test_mutants_fail(change: tuple[str, str]) -> None:
-    assert_fails(spec(change), "executor_twin", depth=16)
+    assert_fails(spec(change), "executor_twin", depth=24)

@@ -87,7 +87,7 @@ def taken(line: bytes, errors: frozenset[int] = frozenset()) -> tuple[list[bytes
             found = []
             for address in range(ctx.get(dut.length)):
                 ctx.set(dut.request_address, address)
-                await ctx.tick()
+                await ctx.tick().repeat(2)
                 found.append(ctx.get(dut.request_byte))
             bodies.append(bytes(found))
             ctx.set(dut.free, 1)
@@ -149,7 +149,7 @@ def test_a_frame_is_held_until_it_is_freed() -> None:
         assert ctx.get(dut.whole) and ctx.get(dut.length) == 5
         for address, byte in enumerate(b"\1\2abc"):
             ctx.set(dut.request_address, address)
-            await ctx.tick()
+            await ctx.tick().repeat(2)
             assert ctx.get(dut.request_byte) == byte
         ctx.set(dut.free, 1)
         await ctx.tick()
