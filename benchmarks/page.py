@@ -184,7 +184,8 @@ def _boards(rows: list[Mapping[str, Any]]) -> str:
             f"| {row['title']}, {row['lanes']} lanes, {row['rows_per_cycle']} rows a cycle | {row['board']} "
             f"| {row['cells']['luts']:,} | {' + '.join(f'{luts:,}' for luts in parts)} "
             f"| {row['cells']['flip_flops']:,} | {row['cells']['block_rams']:,} "
-            f"| {row['highest_MHz']:.1f} MHz ({row['clock_MHz']:g}) | {seconds['synthesise']:.0f} | {seconds['place']:.0f} |"
+            f"| {row['highest_MHz']:.1f} MHz ({row['clock_MHz']:g}) | {seconds['synthesise']:.0f} "
+            f"| {seconds['place']:.0f} |"
         )
     text = (
         "Whole boards, from the serial pins to the cells in block memory, placed and routed by nextpnr with the first "
