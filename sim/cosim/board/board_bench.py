@@ -45,7 +45,7 @@ module bench (input wire clk);
     reg finished = 1'b0;
     reg record = 1'b0;
     reg record_membranes = 1'b0;
-    reg [23:0] left = 8;
+    reg [23:0] left = {start_cycles};
     reg [63:0] now = 0;
     reg [31:0] calm = 0;  // cycles without anything
     integer commands_file, responses_file, record_file, got;
@@ -174,12 +174,14 @@ class BenchedBoard:
     pins : port by what it is: `clk`, `rx`, `tx`, `busy_level`, and `rst` where it has a reset
     constants : other inputs, and their values in Verilog
     busy_low : the light `busy` is on while its pin is down
+    start_cycles : clock cycles until it listens; of its reset, where it has one
     """
 
     module: str
     pins: Mapping[str, str]
     constants: Mapping[str, str]
     busy_low: bool = False
+    start_cycles: int = 8
 
     def ports(self) -> str:
         """The connections, in Verilog."""
@@ -205,6 +207,7 @@ def board_bench_text(
         clocks_per_bit=clocks_per_bit,
         board=board.module,
         ports=board.ports(),
+        start_cycles=board.start_cycles,
         invert="~" if board.busy_low else "",
         dump=f'        $dumpfile("{waves}");\n        $dumpvars;\n' if waves else "",
     )
