@@ -22,6 +22,7 @@ class _Ulx3s(Board):
     crystal_Hz = 25_000_000
     clock_Hz = 50e6
     baud = 1_000_000
+    buffer_bytes = 4096  # five images of 784 pixels: while one is recognised, the next comes
     block_ram_bits = 18_432
     loader = ("-b", "ulx3s")
 
