@@ -34,13 +34,20 @@ from tests.fixtures.networks import random_chip, random_pixels
 ROOT = Path(__file__).parents[4]
 HX8K = "ice40-hx8k-evn"
 SMALL: dict[str, Any] = {
-    "sizes": [12, 3], "tile_rows": 8, "tile_columns": 6, "lanes": 2, "encoder_lanes": 2, "encoders": 1,
-    "adc_bits": 5, "phases": 1, "max_steps": 8, "t_max": 8, "row_bits": 1, "coding": Coding.EVEN, "even_start": 127,
+    "sizes": [12, 3], "tile_rows": 8, "tile_columns": 6, "lanes": 1, "encoder_lanes": 1, "encoders": 1,
+    "adc_bits": 4, "phases": 1, "max_steps": 4, "t_max": 4, "row_bits": 1, "coding": Coding.EVEN, "even_start": 127,
     "settle_cycles": 1, "adc_cycles": 1, "device": Device(bits=2, device_sigma=0.1), "seed": 7, "skip": 0,
     "rule": DecisionRule.WINNER_K, "readout": Readout.SPIKES, "k": 2, "theta": 3, "v0": 1, "bias": 0, "gain_shift": 0,
     "clip": 0, "leak": 0, "output_reset": Reset.SUBTRACT, "reset": Reset.SUBTRACT,
     "neuron_features": "used", "input_codings": "used", "programmer": False, "activity_counters": False,
 }  # fmt: skip
+
+
+def small_chip() -> ProgrammedChip:
+    """One layer of two row tiles, with the narrowest registers that it needs."""
+    chip = random_chip(np.random.default_rng(3), **SMALL)
+    layers = tuple(replace(layer, max_theta=15, max_bias=1, max_gain_shift=1) for layer in chip.parameters.layers)
+    return replace(chip, parameters=replace(chip.parameters, layers=layers))
 
 
 def project(chip: ProgrammedChip, clock_Hz: float) -> tuple[Project, int]:
@@ -78,7 +85,7 @@ def compared(
 
 
 def test_a_small_network_on_an_ice40(tmp_path: Path) -> None:
-    chip = random_chip(np.random.default_rng(3), **SMALL)
+    chip = small_chip()
     pixels = random_pixels(np.random.default_rng(4), 4, 12)
     made, clocks_per_bit = project(chip, 12e6)
     assert compared(chip, pixels, packed(made, tmp_path), clocks_per_bit, quick=True) >= 5 * len(pixels)
