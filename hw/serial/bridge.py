@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,7 @@ from spikeloom.hw.serial.uart import UartReceiver, UartTransmitter, checked_cloc
 __all__ = ["MOST_LAYERS", "SerialBridge"]
 
 MOST_LAYERS = 32
-_COUNT_BITS = 16
+_COUNT_BITS = 8
 _CLOCK_BITS = 48
 _LIMITS = {
     "buffer_bytes": (64, 32768),
@@ -202,7 +202,7 @@ class SerialBridge(wiring.Component):
             with m.If(event):
                 m.d.sync += count.eq(count + 1)
         words = {
-            "faults": Cat(broken, lost),
+            "faults": Cat(broken, Const(0, 16 - _COUNT_BITS), lost),
             "requests": requests,
             "clock_low": clock[:32],
             "clock_high": clock[32:],

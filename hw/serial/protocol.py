@@ -122,8 +122,8 @@ class Word(IntEnum):
 BRIDGE_ADDRESS = 0x0400_0000
 """First byte address that is not one of the accelerator's bus."""
 BRIDGE_REGISTERS = {"faults": 0x00, "requests": 0x04, "clock_low": 0x08, "clock_high": 0x0C}
-"""Name -> byte offset from BRIDGE_ADDRESS; all are read only. Broken frames (lower half of the word) and lost ones,
-which came while a request was held (upper half); requests carried out, 16 bits; clock cycles since the start, lower 32
+"""Name -> byte offset from BRIDGE_ADDRESS; all are read only. Broken frames (bits 7..0 of the word) and lost ones,
+which came while a request was held (bits 23..16); requests carried out, 8 bits; clock cycles since the start, lower 32
 bits and upper 16 bits. Counts begin again at 0 after their largest value."""
 EMULATOR_ADDRESS = 0x0500_0000
 EMULATOR_LAYER_BYTES = 1 << 20
