@@ -100,10 +100,6 @@ class Executor(wiring.Component):
         return self._hello
 
     @property
-    def _tag(self) -> Signal:
-        return self._numbers[:16]
-
-    @property
     def _count(self) -> Signal:
         return self._numbers[16:]
 
@@ -120,7 +116,7 @@ class Executor(wiring.Component):
             self.access_write.eq(self._kind != Command.READ),
             self.pixels_data.eq(self._data[len(self._data) - len(self.pixels_data) :]),
             self.pixels_last.eq(self._count == 1),
-            self.pixels_tag.eq(self._tag),
+            self.pixels_tag.eq(self._numbers[:16]),
             self.greeted.eq(self.executed & self._hello_asked),
         ]
         m.d.sync += [

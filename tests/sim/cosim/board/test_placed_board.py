@@ -51,7 +51,7 @@ def small_chip() -> ProgrammedChip:
 
 
 def project(chip: ProgrammedChip, clock_Hz: float) -> tuple[Project, int]:
-    """A chip's project for the HX8K board, with the fastest serial port that is a whole part of it: 8 cycles per bit."""
+    """A chip's project for the HX8K board, with a fast serial port: 8 cycles per bit."""
     board = BOARDS[HX8K]
     clock = board.clock(clock_Hz)
     section = BoardSection(name=HX8K, clock_Hz=clock_Hz, rows_per_cycle=1, baud=int(clock.Hz) // 8)
