@@ -30,6 +30,8 @@ from spikeloom.sw.host.transport import INTERRUPT, READ, WRITE, Accesses, Transp
 
 __all__ = ["LayerLoad", "LoadReport", "LoadSession"]
 
+_TILE_CYCLES = 8
+"""Most clock cycles that a row tile adds to an operation: emulated ones take `hw.emulator.cell_pulses.CELL_CYCLES`."""
 _BATCH = 8192
 """Accesses that are handed to the transport at once."""
 
@@ -225,7 +227,9 @@ def _starts(
 
 
 def _longest(chip: ProgrammedChip, p: LayerParameters) -> int:
-    """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them."""
-    tries = chip.programming.tries
-    reads = (tries + 1) * (chip.settle_cycles + chip.adc_cycles + STALL)
-    return 2 * p.lanes * (reads + tries * (chip.program_cycles + STALL))
+    """Bound on the clock cycles of a start: every cell of every lane takes all its tries, stalls in them, also where an
+    emulator takes the cells of the row tiles one after another.
+    """
+    tries, more = chip.programming.tries, STALL + _TILE_CYCLES * p.row_tiles
+    reads = (tries + 1) * (chip.settle_cycles + chip.adc_cycles + more)
+    return 2 * p.lanes * (reads + tries * (chip.program_cycles + more))

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spikeloom.hw.emulator.cell_pulses import CELL_CYCLES
 from spikeloom.hw.emulator.cell_words import emulator_cells, emulator_words
 from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.params.cycles import programming_cycles
 from spikeloom.sim.chip.device_config import Device, Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.crossbar.array import build_arrays
@@ -22,6 +24,8 @@ from spikeloom.sw.common.errors import FileError, SpikeLoomError
 from spikeloom.sw.host import Host
 from spikeloom.sw.host.emulated_cells import BoardCells
 from spikeloom.sw.host.errors import HostError
+from spikeloom.sw.host.load import _starts
+from spikeloom.sw.host.transport import INTERRUPT
 from tests.fixtures.drifting import drifting_device
 from tests.fixtures.emulated import EMULATED
 from tests.fixtures.fake_chip import FakeChip
@@ -251,3 +255,21 @@ def test_without_the_model_of_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(HostError, match=r"which needs '.*': install it, or give the file of cells that `spikeloom boa"):
         BoardCells.programmed(FROZEN)
     assert Device(cell="linear").cell == "linear"
+
+
+@pytest.mark.parametrize("tile_rows", [1, 2, 8])
+@pytest.mark.parametrize("tries", [1, 60])
+def test_a_start_is_waited_for_as_long_as_an_emulator_takes(tile_rows: int, tries: int) -> None:
+    """All cells take all their tries, a macro would be quick, and up to eight row tiles come one after another."""
+    chip = host_chip(tile_rows=tile_rows, settle_cycles=1, adc_cycles=1)
+    chip = replace(chip, programming=Programming(method="write-verify", tries=tries), program_cycles=1)
+    for index, layer in enumerate(chip.parameters.layers):
+        cycles = CELL_CYCLES * layer.row_tiles + 2
+        most = programming_cycles(
+            layer, columns=layer.lanes, rounds=2 * layer.lanes * tries, pulse_cycles=cycles, verify_cycles=cycles
+        )
+        starts = np.ones((layer.tile_rows, layer.groups), np.bool_)
+        targets = np.zeros((2, layer.inputs, layer.outputs), np.uint16)
+        _, _, table = next(_starts(chip, index, targets, starts))
+        (waited,) = table["address"][table["kind"] == INTERRUPT]
+        assert waited > most
