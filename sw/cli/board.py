@@ -58,7 +58,9 @@ def board(
     baud: Annotated[
         int | None, typer.Option("--baud", metavar="N", help="Rate of the serial port (default: the board's).")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="First seed of the placement.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", min=0, help="First seed of the placement (default: 1).")
+    ] = None,
     program: Annotated[
         bool, typer.Option("--program", help="Program the board at this machine, with openFPGALoader.")
     ] = False,
@@ -84,7 +86,7 @@ def board(
     from spikeloom.hw.boards.boards import BOARDS
 
     if simulation:
-        check_simulate(program, output)
+        check_simulate(program, output, seed)
     given = {"name": name, "clock_Hz": clock, "baud": baud}
     check_set_once(settings, "board", given, {"name": "--board", "clock_Hz": "--clock"})
     known: tuple[Chip, Flow | None] | None = None
@@ -107,7 +109,9 @@ def board(
     chip, flow = known or _chip(source, data, as_json, settings)
     with _alone(place):
         cells = board_cells(chip.programmed)
-        report = _build(chip, section, chosen, made, seed, place, as_json, run, _tests(chip, source, flow))
+        report = _build(
+            chip, section, chosen, made, 1 if seed is None else seed, place, as_json, run, _tests(chip, source, flow)
+        )
         bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
         loaded = {"chip.loom": _saved(chip.save, "chip.loom"), CELLS: _saved(cells.save, CELLS)}
         write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report), **report.files()})

@@ -23,9 +23,9 @@ _CLOCKS_PER_BIT = 4
 _LOOK_s = 0.2
 
 
-def check_simulate(program: bool, output: Path | None) -> None:
+def check_simulate(program: bool, output: Path | None, seed: int | None) -> None:
     """Raise `ConfigError` for options that are of bitstreams."""
-    for given, option in ((program, "--program"), (output is not None, "--output")):
+    for given, option in ((program, "--program"), (output is not None, "--output"), (seed is not None, "--seed")):
         if given:
             raise ConfigError(
                 option,

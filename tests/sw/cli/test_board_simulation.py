@@ -61,7 +61,7 @@ def test_a_host_connects_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert not Path(port).parent.exists() and [path.name for path in tmp_path.iterdir()] == ["small.loom"]
 
 
-@pytest.mark.parametrize("option", [["--program"], ["--output", "there"]])
+@pytest.mark.parametrize("option", [["--program"], ["--output", "there"], ["--seed", "3"]])
 def test_options_of_bitstreams_have_no_effect(tmp_path: Path, option: list[str]) -> None:
     CHIP.save(tmp_path / "small.loom")
     result = CliRunner().invoke(app, ["board", str(tmp_path / "small.loom"), "--simulate", *option])
