@@ -63,7 +63,7 @@ class FrameSender(wiring.Component):
         byte, delimiter = Signal(8), Signal()
         counted = Signal()  # the checksum covers the byte
         drawn = Signal()  # it is one of the checksum
-        passed = Signal()  # there is no byte
+        ended, passed = Signal(), Signal()  # no byte of the payload is left; there is none at hand
         special, second, advance = Signal(), Signal(), Signal()  # to be escaped; the escape is sent; the byte is sent
         m.d.comb += [
             write.addr.eq(self.address),
@@ -89,7 +89,11 @@ class FrameSender(wiring.Component):
             m.d.sync += second.eq(special & ~second)
 
         with m.FSM() as machine:
-            m.d.comb += self.busy.eq(~machine.ongoing("IDLE"))
+            m.d.comb += [
+                self.busy.eq(~machine.ongoing("IDLE")),
+                ended.eq(self.empty | (position == self.length)),
+                passed.eq(machine.ongoing("PAYLOAD") & ended),
+            ]
             with m.State("IDLE"):
                 m.d.comb += [chosen.eq(END), delimits.eq(1)]
                 with m.If(self.start):
@@ -109,8 +113,7 @@ class FrameSender(wiring.Component):
                     m.next = "PAYLOAD"
             with m.State("PAYLOAD"):
                 m.d.comb += [chosen.eq(read.data), counted.eq(1)]
-                with m.If(self.empty | (position == self.length)):
-                    m.d.comb += passed.eq(1)
+                with m.If(ended):
                     m.d.sync += position.eq(0)
                     m.next = "CHECKSUM"
                 with m.Elif(advance):

@@ -9,7 +9,7 @@ import time
 from tests.coverage.excluded import complaints, left_out, read_excluded
 from tests.coverage.gathered import replayed, simulated
 from tests.coverage.measured import MARKS as CHANGED
-from tests.coverage.measured import block_digests, changed, sentence
+from tests.coverage.measured import block_digests, sentence, stale
 from tests.coverage.points import Counts, block_summaries, read
 from tests.coverage.table import MARKS, gaps, measured_on, table
 from tests.mutation.blocks import BLOCKS
@@ -46,7 +46,7 @@ def _of_systems() -> tuple[Counts, str]:
 def _say_what_changed() -> int:
     """Write into the page which blocks' Verilog is another one than was measured."""
     text = PAGE.read_text(encoding="utf-8")
-    said = sentence(changed(measured_on(text), block_digests()))
+    said = sentence(stale(measured_on(text)))
     PAGE.write_text(replaced(text, said, CHANGED), encoding="utf-8")
     _say(said)
     return 0

@@ -46,6 +46,13 @@ def changed(measured: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(block for block in measured.keys() | now.keys() if measured.get(block) != now.get(block))
 
 
+def stale(measured: Mapping[str, str]) -> list[str]:
+    """Blocks that are not as they were measured: those of `changed`, and components in no unit of
+    `tests.mutation.designs` yet, such as a board's, which were not measured at all.
+    """
+    return sorted({*changed(measured, block_digests()), *(set(block_summaries().values()) - measured.keys())})
+
+
 def sentence(blocks: Iterable[str]) -> str:
     """What the page says about them."""
     named = ", ".join(f"`{block}`" for block in blocks)
