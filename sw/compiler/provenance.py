@@ -146,6 +146,7 @@ def settings_in_effect(config: Mapping[str, Any], provenance: Provenance | None 
     of methods that are not in use. `provenance` None: the configuration is that of the run that made it.
     """
     left = {name: dict(values) if isinstance(values, Mapping) else values for name, values in config.items()}
+    left.pop("board", None)  # of a command of its own, which has a report of its own
     if provenance is not None and provenance.data_set is None:
         for name in ("name", "data", "train", "nir", "cosim"):
             left.pop(name, None)

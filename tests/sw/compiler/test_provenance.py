@@ -55,7 +55,7 @@ def test_a_model_of_ones_own_is_not_the_presets(chip, tmp_path):
     for text in (page, *readmes, header):
         plain = " ".join(text.replace("\n *", "\n").replace("&#39;", "'").split())
         assert "A user's PyTorch model, class FashionNet, calibrated with 30 images." in plain
-    for table in ("[train]", "[data]", "[nir]", "[cosim]", "[learning]", "[tuning]", "[lifetime]"):
+    for table in ("[train]", "[data]", "[nir]", "[cosim]", "[learning]", "[tuning]", "[lifetime]", "[board]"):
         assert table not in page
     assert "calibration_images</td>" not in page and "<h3>[decision]</h3>" in page
     assert set(summary["config"]) == {
