@@ -71,8 +71,8 @@ class Chip(Compiled):
     @property
     def config(self) -> Config:
         """The run's configuration. It can be replaced as far as it concerns what is done with a finished chip:
-        the tables [cosim], [lifetime] and [board], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError` says
-        what is wrong, or would have no effect.
+        the tables [cosim], [lifetime] and [board], and `data.test_limit`. It is checked; `spikeloom.errors.ConfigError`
+        says what is wrong, or would have no effect.
         """
         return self._config
 

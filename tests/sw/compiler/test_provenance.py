@@ -120,7 +120,7 @@ def test_a_network_from_nir_says_so(tmp_path):
 def test_settings_of_a_run_are_those_in_use():
     config = Config.load("digits").model_dump(mode="json")
     run = Provenance("trained", data_set="digits")
-    assert set(config) - set(settings_in_effect(config, run)) == {"nir", "learning", "tuning", "lifetime"}
+    assert set(config) - set(settings_in_effect(config, run)) == {"nir", "learning", "tuning", "lifetime", "board"}
     assert settings_in_effect(config, None) == settings_in_effect(config, run)
     assert "train" not in settings_in_effect(config, Provenance("nir", data_set="digits"))
     verify = {**config, "programming": Programming(method="write-verify").model_dump(mode="json")}
