@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.emulator.converter import Converter, converter_stages, start_value
 from spikeloom.hw.emulator.row_list import entry_layout
-from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
+from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.params.parameters import ceil_div
 from spikeloom.hw.primitives.lookup import looked_up
 
 __all__ = ["ColumnSums", "sum_stages"]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from spikeloom.hw.emulator.cell_pulses import CELL_CYCLES
 from spikeloom.hw.emulator.column_sums import sum_stages
 from spikeloom.hw.emulator.converter import converter_stages
-from spikeloom.hw.emulator.shape import EmulatorShape, ceil_div
+from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.params.parameters import ceil_div
 
 __all__ = ["ReadCycles", "convert_cycles", "line_entries", "operation_cycles", "read_cycles", "row_cycles"]
 

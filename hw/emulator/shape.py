@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
-from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.hw.params.parameters import LayerParameters, ceil_div
 
-__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LINE_ROWS", "EmulatorShape", "ceil_div"]
+__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LINE_ROWS", "EmulatorShape"]
 
 FRACTION_BITS = 10
 """Fraction bits of a conductance, in levels: the grid of `sim.crossbar`."""
@@ -19,11 +19,6 @@ LINE_ROWS = 16
 """Rows that are looked at together when the driven ones are listed."""
 
 _RANGES = {"levels": (2, 1024), "weight_bits": (2, 24)}
-
-
-def ceil_div(value: int, divisor: int) -> int:
-    """The quotient, rounded up."""
-    return -(-value // divisor)
 
 
 @dataclass(frozen=True, kw_only=True)

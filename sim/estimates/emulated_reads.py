@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.emulator.cycles import convert_cycles
 from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.params.parameters import ceil_div
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.crossbar.array import build_arrays
@@ -43,7 +44,7 @@ def listed_entries(shape: EmulatorShape, rows: NDArray[np.uint8]) -> NDArray[np.
 
 def _grouped(values: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
     """[n, m] -> [n, ceil(m / size), size], with False at the end."""
-    count = -(-values.shape[1] // size)
+    count = ceil_div(values.shape[1], size)
     return np.pad(values, ((0, 0), (0, count * size - values.shape[1]))).reshape(len(values), count, size)
 
 

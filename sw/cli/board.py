@@ -16,10 +16,21 @@ from rich.table import Table
 
 from spikeloom.sim.common.lock import Busy, locked
 from spikeloom.sw.cli.board_simulation import check_simulate, fastest_baud, simulate
-from spikeloom.sw.cli.command import Data, Debug, Json, RunOrChip, Set, chip_and_flow, folder, is_chip, settings_of_run
+from spikeloom.sw.cli.command import (
+    Data,
+    Debug,
+    Json,
+    RunOrChip,
+    Set,
+    check_data_of_chip,
+    chip_and_flow,
+    folder,
+    is_chip,
+    settings_of_run,
+)
 from spikeloom.sw.cli.command_images import TestImages, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
-from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
+from spikeloom.sw.common.errors import FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import readable_error, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
@@ -142,11 +153,7 @@ def _section(config: Config, given: dict[str, Any]) -> BoardSection:
 
 def _chip(source: str, data: Path | None, as_json: bool, settings: list[str] | None) -> tuple[Chip, Flow | None]:
     """The chip, and the flow that made it."""
-    if is_chip(source) and data is not None:
-        raise ConfigError(
-            "--data",
-            ["it would have no effect: a weight image is a finished chip, and needs no images here; leave --data out"],
-        )
+    check_data_of_chip(source, data)
     return chip_and_flow(source, data, as_json, settings, ("board",))
 
 

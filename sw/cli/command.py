@@ -48,6 +48,7 @@ __all__ = [
     "Set",
     "Simulator",
     "check_data",
+    "check_data_of_chip",
     "check_no_energy",
     "chip_and_flow",
     "chip_and_images",
@@ -277,12 +278,17 @@ def chip_and_flow(
 
 def chip_only(source: str, data: Path | None, as_json: bool, settings: list[str] | None) -> Chip:
     """The chip of `chip_and_flow` for a command that needs no images: `data` is for a configuration only."""
+    check_data_of_chip(source, data)
+    return chip_and_flow(source, data, as_json, settings)[0]
+
+
+def check_data_of_chip(source: str, data: Path | None) -> None:
+    """Raise `ConfigError` for a folder of data sets beside a weight image, where nothing is read from it."""
     if is_chip(source) and data is not None:
         raise ConfigError(
             "--data",
             ["it would have no effect: a weight image is a finished chip, and needs no images here; leave --data out"],
         )
-    return chip_and_flow(source, data, as_json, settings)[0]
 
 
 def chip_and_images(

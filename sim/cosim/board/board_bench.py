@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from spikeloom.hw.boards.top import UNIT as UNIT_MODULE
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.sim.cosim.npu_bench import recorder_text
 
@@ -189,7 +190,7 @@ class BenchedBoard:
         return ", ".join(f".{port}({value})" for port, value in named)
 
 
-UNIT = BenchedBoard("spikeloom_board", {name: name for name in ("clk", "rst", "rx", "tx")} | {"busy_level": "busy"}, {})
+UNIT = BenchedBoard(UNIT_MODULE, {name: name for name in ("clk", "rst", "rx", "tx")} | {"busy_level": "busy"}, {})
 """The board's unit as it is generated, `hw.boards.board_unit.BoardUnit`, without its PLL and pins."""
 
 
