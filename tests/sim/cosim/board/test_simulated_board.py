@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -140,9 +141,12 @@ def test_a_cable_is_pulled_at_once_and_as_often_as_one_likes(board: SimulatedBoa
         took.append(time.monotonic() - began)
     assert sorted(took)[10] < 0.02
 
+    plugged = threading.Event()
+
     def cut(data: bytes) -> bytes:
         board.unplug()
         board.plug()
+        plugged.set()
         return b""
 
     board.to_board = cut
@@ -150,6 +154,7 @@ def test_a_cable_is_pulled_at_once_and_as_often_as_one_likes(board: SimulatedBoa
         port.write(b"a")
         for _ in range(100):
             port.read(1)
+    assert plugged.wait(10)  # the host sees the cable pulled before it is in again
     board.to_board = None
     with serial.Serial(board.port, timeout=5) as port:
         assert exchange(port, b"a") == b"\x9e"
