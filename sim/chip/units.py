@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spikeloom.hw.interfaces.crossbar_port import CELL_CODE_BITS, CELL_FRACTION_BITS
 
-__all__ = ["CODES_PER_LEVEL", "CURRENT_BITS", "MAX_VERIFY_CODE", "NOISE_BITS"]
+__all__ = ["ADC_SIGMAS", "CODES_PER_LEVEL", "CURRENT_BITS", "MAX_VERIFY_CODE", "NOISE_BITS"]
 
 CURRENT_BITS = 10
 """Fraction bits of the current grid: W = rint((Gp - Gn) / dG * 2^10)."""
@@ -18,3 +18,7 @@ CODES_PER_LEVEL = 1 << CELL_FRACTION_BITS
 
 MAX_VERIFY_CODE = (1 << CELL_CODE_BITS) - 1
 """Largest code of a verify read, 10 bits."""
+
+ADC_SIGMAS = (0.0127, 16.0)
+"""Least and largest noise of a conversion, codes rms: it is made in steps of sqrt(170) 2^-10 codes
+(`sim.crossbar.conversion_noise`)."""

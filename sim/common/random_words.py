@@ -9,6 +9,8 @@ Philox4x32-10 [J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3
     counter = (row, column // 8, side, k)    k-th programming pulse, or k-th verify read, of a cell's life
     counter = (image, 0, 0, 0)    seed of an image's rate encoder
 
+and the noise of conversions has two words from Threefry at (image, read) (`sim.common.threefry`).
+
 A layer's reads of an image are counted as step * positions + position (step 1, 2, ..., position 0, 1, ...), which is
 the step where the layer has a single position.
 
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 
-__all__ = ["Purpose", "key", "own_purpose", "philox_blocks", "philox_rounds"]
+__all__ = ["Purpose", "Words", "key", "own_purpose", "philox_blocks", "philox_rounds"]
 
 _M0 = np.uint64(0xD2511F53)
 _M1 = np.uint64(0xCD9E8D57)
@@ -50,6 +52,7 @@ class Purpose(enum.IntEnum):
     ENCODER = 5
     PULSE = 6
     VERIFY = 7
+    CONVERT = 8
 
 
 _OWN: dict[int, str] = {}
