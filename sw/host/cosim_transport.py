@@ -159,6 +159,11 @@ class CosimTransport(Transport):
         save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
 
+    draws = False  # by their tags: the simulation is told the numbers of the images
+
+    def number_images(self, high: int) -> None:
+        """Nothing; see `draws`."""
+
     def before_pulses(self, chip: ProgrammedChip) -> None:
         """Nothing: the simulation began with the fresh cells of its chip."""
 

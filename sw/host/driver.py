@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -115,15 +116,18 @@ class Host:
         self._configure()
         return self._parameters
 
-    def _configure(self, seeds: bool = False) -> None:
+    def _configure(self) -> None:
         """Set what the host's own registers hold after `identify` and resets, and clear the error flags."""
-        programmer = self.parameters.programmer
-        control = ["irq_program"] * programmer + ["activity"] + ["seeds"] * seeds
+        self._control()
+        write_unit(self.transport, "errors", 0xFFFFFFFF)
+        if self.parameters.programmer:
+            write_unit(self.transport, "events", 0xFFFFFFFF)
+
+    def _control(self, seeds: bool = False) -> None:
+        """Set the host's own registers."""
+        control = ["irq_program"] * self.parameters.programmer + ["activity"] + ["seeds"] * seeds
         write_unit(self.transport, "control", bit("control", *control))
         write_unit(self.transport, "timeout", self._timeout)
-        write_unit(self.transport, "errors", 0xFFFFFFFF)
-        if programmer:
-            write_unit(self.transport, "events", 0xFFFFFFFF)
 
     def load(
         self,
@@ -166,7 +170,7 @@ class Host:
         _check_method(method, parameters, devices is not None)
         started = self.transport.clock()
         self._programmed = None
-        self._configure(seeds=programmed.coding.draws_seeds)
+        self._configure()
         session = LoadSession(self.transport)
         errors = session.begin(build_id(programmed.parameters))
         if "build" in errors:
@@ -177,6 +181,7 @@ class Host:
             )
         if errors:
             raise RefusedError(f"The chip does not begin a load now; its error flags: {', '.join(errors)}")
+        self._control(seeds=programmed.coding.draws_seeds)  # from here on a reset ends the session, so they last
         session.registers(programmed)
         layers = []
         if method == "pulses":
@@ -262,9 +267,15 @@ class Host:
             if progress is not None:
                 progress(len(answers), len(pixels))
 
-        for start in range(0, len(pixels), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            frames = image_frames(programmed, pixels[part], ids[part], self._tag)
+        devices = self.transport.devices
+        drawn = devices is not None and devices.draws
+        for part in _chunks(ids, drawn):
+            if devices is not None and drawn:
+                high = int(ids[part.start]) >> 16
+                while waiting and high != int(ids[part.start - 1]) >> 16:
+                    take()
+                devices.number_images(high)
+            frames = image_frames(programmed, pixels[part], ids[part], ids[part] if drawn else self._tag)
             self._tag = (self._tag + len(frames)) & 0xFFFF
             self.transport.send(frames)
             waiting.append(frames.tags)
@@ -313,6 +324,15 @@ class Host:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _chunks(ids: NDArray[np.int64], drawn: bool) -> Iterator[slice]:
+    """Images that are sent together: with `drawn`, those of one upper half of their numbers."""
+    cuts = set(range(0, len(ids), _CHUNK))
+    if drawn:
+        cuts |= set((np.flatnonzero(np.diff(ids >> 16)) + 1).tolist())
+    for start, stop in itertools.pairwise([*sorted(cuts), len(ids)]):
+        yield slice(start, stop)
 
 
 def _opened(to: Transport | str | os.PathLike[str] | None, options: dict[str, Any]) -> Transport:

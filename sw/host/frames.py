@@ -21,8 +21,10 @@ from spikeloom.sw.host.transport import Frames
 __all__ = ["decoded", "image_frames"]
 
 
-def image_frames(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], first_tag: int) -> Frames:
-    """Frames of images, uint8 [images, inputs], with tags that count up from `first_tag`, modulo 2^16.
+def image_frames(
+    chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[np.int64], tags: int | NDArray[np.int64]
+) -> Frames:
+    """Frames of images, uint8 [images, inputs], with their tags, modulo 2^16; one tag is the first, and they count up.
 
     With rate coding each begins with its image's seed, so the register `control` must have `seeds`.
     """
@@ -32,8 +34,8 @@ def image_frames(chip: ProgrammedChip, pixels: NDArray[np.uint8], ids: NDArray[n
         head = np.zeros((len(pixels), seed_words(chip.parameters) * lanes), np.uint8)
         head[:, :SEED_BYTES] = image_seeds(chip.seed, ids).astype("<u4").view(np.uint8).reshape(len(pixels), -1)
         words = np.concatenate([head.reshape(len(pixels), -1, lanes), words], axis=1)
-    tags = (first_tag + np.arange(len(pixels))).astype(np.uint16)
-    return Frames(words, tags, ids)
+    numbers = tags + np.arange(len(pixels)) if isinstance(tags, int) else tags
+    return Frames(words, (numbers & 0xFFFF).astype(np.uint16), ids)
 
 
 def decoded(frames: list[list[int]], parameters: NpuParameters) -> dict[str, Any]:

@@ -290,6 +290,35 @@ def test_hardware_reset(host: Host) -> None:
     EXPECTED.compare(host.infer(PIXELS, IDS))
 
 
+def test_a_reset_at_any_moment_of_a_load(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the load with an error, or changes nothing: not even the host's own registers are lost unnoticed."""
+    execute = host.transport.execute
+    left, outcomes = 0, []
+
+    def pulled(table: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            host.transport.hardware_reset()
+        return execute(table)
+
+    monkeypatch.setattr(host.transport, "execute", pulled)
+    for moment in range(1, 100):
+        left, over = moment, False
+        try:
+            host.load(CHIP, "fast")
+        except HostError:
+            outcomes.append("error")
+            continue
+        left, over = 0, left > 0
+        EXPECTED.compare(host.infer(PIXELS, IDS))
+        outcomes.append("exact")
+        if over:
+            break
+    assert over and set(outcomes) == {"exact", "error"}
+    host.load(CHIP, "fast")
+
+
 def test_one_chip_after_another(host: Host) -> None:
     """Other weights, thresholds and seeds in the same hardware; programmed arrays are taken over."""
     other = replace(CHIP, seed=5, k=2, layers=(replace(CHIP.layers[0], theta=7), CHIP.layers[1]))
