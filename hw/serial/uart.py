@@ -22,7 +22,8 @@ def checked_clocks(clocks_per_bit: object) -> int:
         raise ArgumentTypeError(f"clocks_per_bit must be an integer, not {clocks_per_bit!r}")
     if not FEWEST_CLOCKS <= clocks_per_bit <= MOST_CLOCKS:
         raise SpikeLoomError(
-            f"clocks_per_bit must be from {FEWEST_CLOCKS} to {MOST_CLOCKS}, not {clocks_per_bit}: choose another baud rate"
+            f"clocks_per_bit must be from {FEWEST_CLOCKS} to {MOST_CLOCKS}, not {clocks_per_bit}: choose another baud "
+            "rate"
         )
     return clocks_per_bit
 
