@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from spikeloom.sw.cli.command_images import TestImages
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.files import MANIFEST
 from spikeloom.sw.config.board_section import BoardSection
+from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.image_set import ImageSet
+from spikeloom.sw.export.board_design import check_devices
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
 from tests.hw.boards.fake_tools import FakeTools
 from tests.hw.boards.stand_in import StandIn
 
 HX8K = "ice40-hx8k-evn"
+ROOT = Path(__file__).parents[3]
 FOLDER = f"build/small/board/{HX8K}"
 
 
@@ -189,6 +193,16 @@ def test_devices_that_a_board_has_not_are_refused_before_the_training(
         said = call("tiny", *options, *more, code=2).stderr
         assert said.startswith(f"Error: {sentence}") and "train" not in said, said
     assert not Path("build").exists()
+
+
+def test_commands_of_the_pages_are_not_refused() -> None:
+    pages = [*Path(ROOT, "docs", "boards").glob("*.md"), ROOT / "README.md", *Path(ROOT, "examples").glob("*.toml")]
+    commands = {line for page in pages for line in re.findall(r"^[ #]+spikeloom board (.*)$", page.read_text(), re.M)}
+    assert len(commands) >= 4
+    for command in commands:
+        config = Config.load(ROOT / command.split()[0])
+        check_devices(config.device, config.hardware.programmer)
+        assert config.board.name in BOARDS.names() and command.split()[0].startswith("examples/"), command
 
 
 def test_a_chip_with_programmers_is_refused_before_its_build(bench: Bench) -> None:
