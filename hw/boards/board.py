@@ -6,11 +6,13 @@ A board is described by amaranth-boards, which has its pins; here is what an Ama
 from __future__ import annotations
 
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from spikeloom.hw.boards.clocks import Clock, clock_of
 from spikeloom.hw.boards.family import Family, Usage
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.serial.protocol import MOST_CLOCKS
 
 if TYPE_CHECKING:
     from amaranth.hdl import Module
@@ -74,7 +76,7 @@ class Board:
         """Clock cycles of a bit of the serial port.
 
         Raises `SpikeLoomError` where the rate would be more than 2 % off, or a bit shorter than four cycles: of ten
-        bits, the last would be read at the wrong place.
+        bits, the last would be read at the wrong place; and for a bit of more cycles than the serial port counts.
         """
         rate = self.baud if baud is None else baud
         if rate <= 0:
@@ -88,6 +90,12 @@ class Board:
                 f"The board {self.name} has no serial port of {rate} baud at its clock of {clock.Hz:.12g} hertz, whose "
                 f"cycles a bit must have a whole number of, at least 4 (at most {float(most):.0f} baud); near it are "
                 f"{near} baud"
+            )
+        if cycles > MOST_CLOCKS:
+            raise SpikeLoomError(
+                f"The board {self.name} has no serial port of {rate} baud at its clock of {clock.Hz:.12g} hertz: a bit "
+                f"would take {cycles:,} cycles, and takes {MOST_CLOCKS:,} at most, which are "
+                f"{ceil(clock.frequency / MOST_CLOCKS)} baud"
             )
         return cycles
 

@@ -1,4 +1,4 @@
-"""iCE40-HX8K breakout board of Lattice: USB serial port by an FT2232H [FPGA-EB-02001]."""
+"""iCE40-HX8K breakout board of Lattice: USB serial port by an FT2232H [FPGA-EB-02031]."""
 
 from __future__ import annotations
 

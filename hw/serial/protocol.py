@@ -16,9 +16,9 @@ from spikeloom.hw.errors import SpikeLoomError
 
 __all__ = [
     "BRIDGE_ADDRESS", "BRIDGE_REGISTERS", "CRC_BYTES", "EMULATOR_ADDRESS", "EMULATOR_LAYER_BYTES", "END", "ESCAPE",
-    "ESCAPED_END", "ESCAPED_ESCAPE", "MAGIC", "NO_SEQUENCE", "OVERHEAD_BYTES", "SEQUENCES", "VERSION", "Command",
-    "Frame", "FrameDecoder", "Hello", "Operation", "Response", "Status", "Taking", "Word", "emulator_address",
-    "encode_frame", "longest_line", "most_payload", "result_bytes", "result_words",
+    "ESCAPED_END", "ESCAPED_ESCAPE", "MAGIC", "MOST_CLOCKS", "NO_SEQUENCE", "OVERHEAD_BYTES", "SEQUENCES", "VERSION",
+    "Command", "Frame", "FrameDecoder", "Hello", "Operation", "Response", "Status", "Taking", "Word",
+    "emulator_address", "encode_frame", "longest_line", "most_payload", "result_bytes", "result_words",
 ]  # fmt: skip
 
 END, ESCAPE = 0xC0, 0xDB
@@ -33,6 +33,8 @@ SEQUENCES = 255
 """Requests are numbered 0 .. 254, then 0 again."""
 NO_SEQUENCE = 0xFF
 """Sequence number of an answer to a broken frame, whose own is not known."""
+MOST_CLOCKS = 0xFFFF
+"""Most clock cycles of a bit, which HELLO answers in 16 bits."""
 MAGIC = b"SLBD"
 VERSION = 1
 """Version of this protocol."""

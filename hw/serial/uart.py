@@ -7,6 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
+from spikeloom.hw.serial.protocol import MOST_CLOCKS
 
 __all__ = ["FEWEST_CLOCKS", "UartReceiver", "UartTransmitter", "checked_clocks"]
 
@@ -19,9 +20,10 @@ def checked_clocks(clocks_per_bit: object) -> int:
     """`clocks_per_bit`; SpikeLoomError if it is not an integer from 4 to 65,535."""
     if isinstance(clocks_per_bit, bool) or not isinstance(clocks_per_bit, int):
         raise ArgumentTypeError(f"clocks_per_bit must be an integer, not {clocks_per_bit!r}")
-    if not FEWEST_CLOCKS <= clocks_per_bit <= 0xFFFF:
+    if not FEWEST_CLOCKS <= clocks_per_bit <= MOST_CLOCKS:
         raise SpikeLoomError(
-            f"clocks_per_bit must be from {FEWEST_CLOCKS} to 65535, not {clocks_per_bit}: choose another baud rate"
+            f"clocks_per_bit must be from {FEWEST_CLOCKS} to {MOST_CLOCKS}, not {clocks_per_bit}: choose another baud "
+            "rate"
         )
     return clocks_per_bit
 

@@ -35,7 +35,8 @@ from spikeloom.sw.common.files import readable_error, writable_folder, write_fol
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
 from spikeloom.sw.datasets.image_set import images_in_words
-from spikeloom.sw.export.board_design import board_cells, board_unit, line_bytes
+from spikeloom.sw.export.board_design import board_cells, board_unit, check_devices, line_bytes
+from spikeloom.sw.host.emulated_devices import check_cells
 
 if TYPE_CHECKING:
     from amaranth.lib.wiring import Component
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.board_section import BoardSection
     from spikeloom.sw.flow.flow import Flow
+    from spikeloom.sw.host.emulated_cells import BoardCells
     from spikeloom.sw.report.board import BoardReport, Speed
 
 __all__ = ["CELLS", "EPILOG", "board"]
@@ -64,10 +66,11 @@ def board(
         str | None, typer.Option("--board", metavar="NAME", help="The board (default: board.name of CONFIG).")
     ] = None,
     clock: Annotated[
-        float | None, typer.Option("--clock", metavar="HZ", help="Clock of the design, hertz (default: the board's).")
+        float | None,
+        typer.Option("--clock", metavar="HZ", help="Clock of the design, hertz (default: that of CONFIG)."),
     ] = None,
     baud: Annotated[
-        int | None, typer.Option("--baud", metavar="N", help="Rate of the serial port (default: the board's).")
+        int | None, typer.Option("--baud", metavar="N", help="Rate of the serial port (default: that of CONFIG).")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", metavar="N", min=0, help="First seed of the placement (default: 1).")
@@ -104,9 +107,11 @@ def board(
     if is_chip(source):
         known, run = _chip(source, data, as_json, settings), Path(source).stem
         config = known[0].config
+        check_devices(known[0].programmed.device, known[0].parameters.programmer)
     else:
         config = settings_of_run(Config.load(source), settings, ("board",))
         run = config.name
+        check_devices(config.device, config.hardware.programmer)
     section = _section(config, given)
     chosen = BOARDS[section.name]
     made = chosen.clock(section.clock_Hz or None)
@@ -121,8 +126,9 @@ def board(
     with _alone(place):
         cells = board_cells(chip.programmed)
         report = _build(
-            chip, section, chosen, made, 1 if seed is None else seed, place, as_json, run, _tests(chip, source, flow)
-        )
+            chip, cells, section, chosen, made, 1 if seed is None else seed, place, as_json, run,
+            _tests(chip, source, flow),
+        )  # fmt: skip
         bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
         loaded = {"chip.loom": _saved(chip.save, "chip.loom"), CELLS: _saved(cells.save, CELLS)}
         write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report), **report.files()})
@@ -198,6 +204,7 @@ def _alone(place: Path) -> Iterator[None]:
 
 def _build(
     chip: Chip,
+    cells: BoardCells,
     section: BoardSection,
     chosen: Board,
     clock: Clock,
@@ -218,6 +225,7 @@ def _build(
         unit = unit_of(chip, section, chosen, clock)
         text = unit_text(unit)
         check_memories(chosen, unit)
+        check_cells(unit.shapes, cells)
         project = project_of(chosen, clock, text)
         built = build(project, place, seed=seed, tries=section.tries, tell=lambda step, text: advance(step, 0, 0, text))
         speed = None

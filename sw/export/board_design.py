@@ -13,14 +13,16 @@ from spikeloom.hw.boards.clocks import Clock
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.hw.serial.commands import image, wait_for
 from spikeloom.hw.serial.protocol import OVERHEAD_BYTES, Command, Operation, encode_frame
+from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
-from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated
+from spikeloom.sw.host.emulated_cells import BoardCells, check_device, check_emulated
+from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.frames import image_frames
 
 if TYPE_CHECKING:
     from spikeloom.sw.config.board_section import BoardSection
 
-__all__ = ["board_cells", "board_unit", "line_bytes"]
+__all__ = ["board_cells", "board_unit", "check_devices", "line_bytes"]
 
 
 def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock: Clock) -> BoardUnit:
@@ -48,6 +50,22 @@ def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock:
         levels=chip.device.levels,
         gains=tuple(layer.gain_shift for layer in chip.layers) if section.gain == "fixed" else None,
     )
+
+
+def check_devices(device: Device, programmer: bool) -> None:
+    """Raise `HostError` for devices, or programmers, that the crossbars of a board do not have: before any training.
+
+    Parameters
+    ----------
+    device : table [device]
+    programmer : whether the chip has programmers
+    """
+    check_device(device)
+    if programmer and device.kind.grid(device) is None:
+        raise HostError(
+            f'The chip has programmers, and its cells ([device] cell = "{device.cell}") cannot be programmed by the '
+            'pulses of a board\'s emulators: set [hardware] programmer = false, or [device] cell = "emulated"'
+        )
 
 
 def board_cells(chip: ProgrammedChip) -> BoardCells:

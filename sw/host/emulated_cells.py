@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.host.register_map import build_id
+from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.short_repr import short_repr
@@ -31,7 +32,7 @@ from spikeloom.sw.weight_image.file import chip_digest, safetensors_bytes
 if TYPE_CHECKING:
     from spikeloom.sim.crossbar.array import CrossbarArray
 
-__all__ = ["BoardCells", "check_emulated", "digest"]
+__all__ = ["BoardCells", "check_device", "check_emulated", "digest"]
 
 FORMAT = "spikeloom emulated cells"
 VERSION = "1"
@@ -131,8 +132,12 @@ class BoardCells:
 
 
 def check_emulated(chip: ProgrammedChip) -> None:
-    """Raise `HostError` for a chip with devices that emulators do not have: drift, and noise of reads."""
-    device = chip.device
+    """Raise `HostError` for a chip with devices that emulators do not have."""
+    check_device(chip.device)
+
+
+def check_device(device: Device) -> None:
+    """Raise `HostError` for devices that emulators do not have: drift, and noise of reads."""
     if device.drifts:
         raise HostError(
             f"The chip's cells ('{device.cell}') drift, and those of a board's emulators stay where they are: compile "
@@ -141,7 +146,7 @@ def check_emulated(chip: ProgrammedChip) -> None:
     if device.read_sigma > 0.0:
         raise HostError(
             f"The chip's reads are noisy ([device] read_sigma = {device.read_sigma:g}), and a board's emulators have "
-            "none: compile the chip with read_sigma = 0, or use the simulated chip, CosimTransport"
+            "none: compile the chip with [device] read_sigma = 0, or use the simulated chip, CosimTransport"
         )
 
 

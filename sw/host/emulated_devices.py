@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from spikeloom.sim.crossbar.array import CrossbarArray
     from spikeloom.sim.programming.cells import CellState
 
-__all__ = ["EmulatedDevices", "EmulatorBus", "is_emulated"]
+__all__ = ["EmulatedDevices", "EmulatorBus", "check_cells", "is_emulated"]
 
 _NO_GAIN = 0xFFFFFFFF
 
@@ -193,8 +193,19 @@ def _check_answers(answers: Answers, layer: int) -> None:
         )
 
 
+def check_cells(shapes: Sequence[EmulatorShape], cells: BoardCells) -> None:
+    """Raise `HostError` for a cell that the emulator of its layer cannot hold."""
+    for layer, shape in enumerate(shapes):
+        _numbers(shape, cells, layer)
+
+
 def _words(shape: EmulatorShape, cells: BoardCells, layer: int) -> NDArray[np.uint32]:
-    """What is written into the emulator of a layer; `HostError` for a cell that it cannot hold."""
+    """What is written into the emulator of a layer; `HostError` as `check_cells`."""
+    return emulator_words(shape, _numbers(shape, cells, layer), cells.factors[layer] if shape.programmer else None)
+
+
+def _numbers(shape: EmulatorShape, cells: BoardCells, layer: int) -> NDArray[np.int32]:
+    """Weights, or conductances, of a layer; `HostError` for one that its emulator cannot hold."""
     if shape.programmer:
         numbers, low, high = cells.conductances[layer], 0, shape.highest
     else:
@@ -205,7 +216,8 @@ def _words(shape: EmulatorShape, cells: BoardCells, layer: int) -> NDArray[np.ui
         value = numbers[tuple(wrong[0])] / 1024
         raise HostError(
             f"Layer {layer}: the weight at row {row}, column {column} is {value:.3f} steps of conductance, and the "
-            f"board's emulator holds {low / 1024:g} .. {high / 1024:g}: build the board with weight_bits = "
+            f"board's emulator holds {low / 1024:g} .. {high / 1024:g}: compile the chip with less variation ([device] "
+            "device_sigma, program_sigma), or make the unit (hw.boards.board_unit.BoardUnit) with weight_bits = "
             f"{int(np.abs(numbers).max()).bit_length() + 1}"
         )
-    return emulator_words(shape, numbers, cells.factors[layer] if shape.programmer else None)
+    return numbers

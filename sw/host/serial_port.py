@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import time
 from typing import Any
 
@@ -116,8 +117,9 @@ class SerialPort:
 
 def _reason(name: str, baud: int, error: BaseException) -> str:
     """Why a port could not be opened, with the remedy, one sentence."""
-    number = getattr(error, "errno", None)
     text = str(error)
+    inner = re.search(r"\((\d+), '", text)  # pyserial quotes errors of the terminal
+    number = int(inner[1]) if inner else getattr(error, "errno", None)
     if isinstance(error, _UNKNOWN):
         return f"The serial port '{name}' does not take {baud} baud: give the baud that the board was built with"
     if number in _BUSY or ("denied" in text.lower() and os.name == "nt"):
@@ -129,7 +131,8 @@ def _reason(name: str, baud: int, error: BaseException) -> str:
         )
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO) or "cannot find" in text.lower():
         return f"There is no serial port '{name}'; {_known()}: plug the board in, or give the name of its port"
-    return f"'{name}' is not a serial port that can be used ({text.split(': ')[-1]}); {_known()}"
+    why = os.strerror(number) if isinstance(number, int) else text.split(": ")[-1]
+    return f"'{name}' is not a serial port that can be used ({why}); {_known()}"
 
 
 def _known() -> str:

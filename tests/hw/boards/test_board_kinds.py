@@ -32,12 +32,15 @@ def test_a_platform_has_what_the_board_says(board: Board) -> None:
         (5_000_000, "at least 4 (at most 4500000 baud); near it are 4500000, 3600000 baud"),
         (4_100_000, "near it are 4500000, 3600000 baud"),
         (0, "above 0 baud, not 0; give 115200"),
+        (274, "a bit would take 65,693 cycles, and takes 65,535 at most, which are 275 baud"),
+        (1, "a bit would take 18,000,000 cycles, and takes 65,535 at most"),
     ],
 )
 def test_rates_of_the_serial_port(baud: int, sentence: str) -> None:
     board = BOARDS["icebreaker"]
     clock = board.clock(18e6)
     assert board.clocks_per_bit(clock, 115_200) == 156 and board.clocks_per_bit(clock, 4_500_000) == 4
+    assert board.clocks_per_bit(clock, 275) == 65_455
     with pytest.raises(SpikeLoomError) as error:
         board.clocks_per_bit(clock, baud)
     assert sentence in str(error.value)

@@ -89,6 +89,7 @@ def test_a_failure_leaves_what_was_there_and_a_log(bench: Bench, orders: dict[st
 
 def test_an_interrupt_leaves_nothing_but_the_log(bench: Bench) -> None:
     bench.tools.order(waits=["packer"])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
 
     def interrupt() -> None:
         while not any("Packing" in text for _, text in bench.told):
@@ -97,9 +98,12 @@ def test_an_interrupt_leaves_nothing_but_the_log(bench: Bench) -> None:
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        bench.steps.run(bench.step)
-    thread.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bench.steps.run(bench.step)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
     assert bench.told[-1] == ("pack", "pack it: Packing constants")
     assert bench.names() == [] and bench.steps.log("pack").exists()
     bench.tools.order()

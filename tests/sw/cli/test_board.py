@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typer.testing import CliRunner, Result
 from spikeloom.hw.boards import toolchain
 from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.hw.boards.project import unit_text
+from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.common.lock import locked
 from spikeloom.sim.estimates.emulated_reads import board_run
@@ -22,13 +24,16 @@ from spikeloom.sw.cli.command_images import TestImages
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.files import MANIFEST
 from spikeloom.sw.config.board_section import BoardSection
+from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.image_set import ImageSet
+from spikeloom.sw.export.board_design import check_devices
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
 from tests.hw.boards.fake_tools import FakeTools
 from tests.hw.boards.stand_in import StandIn
 
 HX8K = "ice40-hx8k-evn"
+ROOT = Path(__file__).parents[3]
 FOLDER = f"build/small/board/{HX8K}"
 
 
@@ -51,7 +56,8 @@ class Bench:
         monkeypatch.setenv("COLUMNS", "160")
         monkeypatch.setattr(toolchain, "programs_of", lambda family: self.tools.programs())
         monkeypatch.setattr(module, "unit_of", self._unit)
-        make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False}).save(folder / "small.loom")
+        self.chip = make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False})
+        self.chip.save(folder / "small.loom")
 
     def _unit(self, chip: Any, section: Any, chosen: Any, clock: Any) -> StandIn:
         cycles = chosen.clocks_per_bit(clock, section.baud or None)
@@ -166,6 +172,51 @@ def test_programming(bench: Bench, tmp_path: Path) -> None:
 def test_what_a_user_can_do_wrong_is_one_sentence(bench: Bench, arguments: tuple[str, ...], sentence: str) -> None:
     said = call("small.loom", *arguments, code=2).stderr
     assert said.startswith(f"Error: {sentence}") and said.count("\n") == 1, said
+    assert bench.tools.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            ("hardware.programmer=false", "device.read_sigma=0.01"),
+            "The chip's reads are noisy ([device] read_sigma = 0.01",
+        ),
+        ((), 'The chip has programmers, and its cells ([device] cell = "linear") cannot be programmed by the pulses'),
+    ],
+)
+def test_devices_that_a_board_has_not_are_refused_before_the_training(
+    bench: Bench, settings: tuple[str, ...], sentence: str
+) -> None:
+    options = [word for setting in settings for word in ("--set", setting)]
+    for more in ([], ["--simulate"]):
+        said = call("tiny", *options, *more, code=2).stderr
+        assert said.startswith(f"Error: {sentence}") and "train" not in said, said
+    assert not Path("build").exists()
+
+
+def test_commands_of_the_pages_are_not_refused() -> None:
+    pages = [*Path(ROOT, "docs", "boards").glob("*.md"), ROOT / "README.md", *Path(ROOT, "examples").glob("*.toml")]
+    commands = {line for page in pages for line in re.findall(r"^[ #]+spikeloom board (.*)$", page.read_text(), re.M)}
+    assert len(commands) >= 4
+    for command in commands:
+        config = Config.load(ROOT / command.split()[0])
+        check_devices(config.device, config.hardware.programmer)
+        assert config.board.name in BOARDS.names() and command.split()[0].startswith("examples/"), command
+
+
+def test_a_chip_with_programmers_is_refused_before_its_build(bench: Bench) -> None:
+    make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2}).save("pulses.loom")
+    said = call("pulses.loom", "--board", HX8K, code=2).stderr
+    assert "set [hardware] programmer = false, or [device] cell" in said and bench.tools.calls() == []
+
+
+def test_cells_that_an_emulator_cannot_hold_are_refused_before_synthesis(bench: Bench) -> None:
+    """As with a large variation: weights beyond the range of the emulator, here a small one."""
+    (layer,) = bench.chip.parameters.layers
+    bench.monkeypatch.setattr(StandIn, "shapes", (EmulatorShape(parameters=layer, weight_bits=11),))
+    said = call("small.loom", "--board", HX8K, code=2).stderr
+    assert "the board's emulator holds -1 .. 0.999023: compile the chip with less variation ([device]" in said
     assert bench.tools.calls() == []
 
 

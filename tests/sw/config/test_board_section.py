@@ -26,7 +26,10 @@ def test_defaults_are_the_boards_own() -> None:
         ({"clock_Hz": 25e6, "baud": 12_500_000}, "[board] baud 12500000: The board ulx3s-85f has no serial port of"),
         ({"name": "ulx3s"}, "[board] name must be 'ulx3s-85f', 'ulx3s-45f', 'ulx3s-25f', 'ice40-hx8k-evn' or "),
         ({"gain": "none"}, "[board] gain must be 'fixed' or 'loaded', not 'none'"),
+        ({"clock_Hz": 25e6, "baud": 300}, "[board] baud 300: The board ulx3s-85f has no serial port of 300 baud"),
         ({"rows_per_cycle": 0}, "[board] rows_per_cycle must be at least 1, not 0"),
+        ({"rows_per_cycle": 3}, "[board] rows_per_cycle must be 1, 2, 4 or 8, not 3"),
+        ({"rows_per_cycle": 16}, "[board] rows_per_cycle must be at most 8, not 16"),
     ],
 )
 def test_what_does_not_go_together_is_said(given: dict[str, Any], sentence: str) -> None:

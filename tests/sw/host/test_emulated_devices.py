@@ -217,7 +217,8 @@ DRIFTING = frozen(host_chip(device=drifting_device()))
         (
             FROZEN, FROZEN, {"weight_bits": 11},
             r"^Layer 0: the weight at row \d, column \d is -?\d\.\d{3} steps of conductance, and the board's emulator "
-            r"holds -1 \.\. 0\.999023: build the board with weight_bits = 14$",
+            r"holds -1 \.\. 0\.999023: compile the chip with less variation \(\[device\] device_sigma, program_sigma\)"
+            r", or make the unit \(hw\.boards\.board_unit\.BoardUnit\) with weight_bits = 14$",
         ),
         (
             FROZEN, host_chip(), {},

@@ -123,9 +123,9 @@ def test_no_port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("spikeloom.sw.host.serial_port.list_ports.comports", lambda: [Port()])
     with pytest.raises(PortError, match=r"; ports there are: /dev/ttyUSB3 \(ULX3S FPGA\): plug the board in, or give"):
         Host.connect("/dev/ttyLOOM")
-    for path in ("/dev/null", str(tmp_path)):
+    for path, why in (("/dev/null", "Inappropriate ioctl for device"), (str(tmp_path), "Is a directory")):
         with pytest.raises(
-            PortError, match=rf"^'{path}' is not a serial port that can be used \(.+\); ports there are: "
+            PortError, match=rf"^'{path}' is not a serial port that can be used \({why}\); ports there are: "
         ):
             Host.connect(path)
 
