@@ -37,6 +37,8 @@ class Npu(wiring.Component):
     Parameters
     ----------
     parameters : NpuParameters
+    read_address : whether the unit says which image and which read its crossbars are driven for, for devices with
+        noise of their own
 
     Members
     -------
@@ -59,6 +61,8 @@ class Npu(wiring.Component):
     programmer_<l> : In(ProgrammerHostSignature), programs the cells of layer l; only with programmers
     activity_<l> : Out(ActivitySignature), of the current image; valid with `result.valid`; only with counters
     crossbar_<l> : Out(CrossbarSignature)
+    read_<l> : Out(32), number of the read that layer l is driven for in the first cycle of its `drive`: step *
+        positions + position, steps from 1 on. The image is the one with `result_tag`. Only with `read_address`
 
     Cycles
     ------
@@ -67,8 +71,9 @@ class Npu(wiring.Component):
     docs/hardware/npu.md has the formulas, and examples worked through.
     """
 
-    def __init__(self, *, parameters: NpuParameters) -> None:
+    def __init__(self, *, parameters: NpuParameters, read_address: bool = False) -> None:
         self._parameters = parameters
+        self._read_address = read_address
         layers = len(parameters.layers)
         members = {
             "pixels": In(stream.Signature(pixels_layout(parameters))),
@@ -94,6 +99,8 @@ class Npu(wiring.Component):
             if parameters.programmer:
                 members[f"programmer_{index}"] = In(ProgrammerHostSignature(layer))
             members[f"crossbar_{index}"] = Out(CrossbarSignature(layer))
+            if read_address:
+                members[f"read_{index}"] = Out(32)
         super().__init__(members)
 
     @property
@@ -148,6 +155,10 @@ class Npu(wiring.Component):
             if parameters.programmer:
                 wiring.connect(m, flipped(getattr(self, f"programmer_{index}")), core.programmer)
                 wiring.connect(m, flipped(self.program), core.program)
+            if self._read_address:
+                positions = core.parameters.positions
+                place = core.i.p.position if positions > 1 else 0
+                m.d.comb += getattr(self, f"read_{index}").eq(controller.step * positions + place)
 
         # Host side: an image starts only where no write is offered, and no write comes into an image.
         accept = Signal()

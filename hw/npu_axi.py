@@ -30,6 +30,7 @@ class NpuAxi(wiring.Component):
     Parameters
     ----------
     parameters : NpuParameters
+    read_address : of `Npu`
 
     Members
     -------
@@ -43,6 +44,7 @@ class NpuAxi(wiring.Component):
     irq : Out(1), see register `control`
     crossbar_reset : Out(1), soft reset: the macros' reset besides `rst`; their cells stay
     crossbar_<l> : Out(CrossbarSignature)
+    image : Out(16), tag of the current image, and read_<l> : Out(32), see `Npu`; only with `read_address`
 
     Cycles: an image takes the cycles it takes in `Npu`, its result frame begins one cycle later; an access takes those
     it takes in `AxiLite`. A soft reset lasts for the cycle after its write is made, in which no word is taken from a
@@ -53,13 +55,15 @@ class NpuAxi(wiring.Component):
     ValueError : a field of the result is wider than `RESULT_LAYOUT` allows
     """
 
-    def __init__(self, *, parameters: NpuParameters) -> None:
+    def __init__(self, *, parameters: NpuParameters, read_address: bool = False) -> None:
         widths = {"winner": parameters.class_bits, "steps": parameters.step_bits, "margin": parameters.margin_bits}
         for name, bits in widths.items():
             most = RESULT_LAYOUT[name].width
             if bits > most:
                 raise SpikeLoomError(f"Result field {name} must have at most {most} bits to fit the stream, not {bits}")
         self._parameters = parameters
+        self._read_address = read_address
+        reads = {"image": Out(TAG_BITS), **{f"read_{index}": Out(32) for index in range(len(parameters.layers))}}
         super().__init__(
             {
                 **{f"s_axil_{name}": member for name, member in axi_lite_members(ADDRESS_BITS).items()},
@@ -76,6 +80,7 @@ class NpuAxi(wiring.Component):
                 "irq": Out(1),
                 "crossbar_reset": Out(1),
                 **{f"crossbar_{index}": Out(CrossbarSignature(p)) for index, p in enumerate(parameters.layers)},
+                **(reads if read_address else {}),
             }
         )
 
@@ -88,7 +93,8 @@ class NpuAxi(wiring.Component):
         """The circuit."""
         m = Module()
         p = self._parameters
-        npu, host, pixels = Npu(parameters=p), HostBlock(parameters=p), PixelStream(parameters=p)
+        npu = Npu(parameters=p, read_address=self._read_address)
+        host, pixels = HostBlock(parameters=p), PixelStream(parameters=p)
         reset = Signal()
         m.submodules.axi_lite = axi_lite = AxiLite(address_bits=ADDRESS_BITS)
         m.submodules.host = ResetInserter(reset)(host)
@@ -111,6 +117,10 @@ class NpuAxi(wiring.Component):
             if p.activity_counters:
                 wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
             wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
+            if self._read_address:
+                m.d.comb += getattr(self, f"read_{index}").eq(getattr(npu, f"read_{index}"))
+        if self._read_address:
+            m.d.comb += self.image.eq(npu.result_tag)
 
         # Image frames.
         wiring.connect(m, pixels.pixels, npu.pixels)

@@ -21,7 +21,8 @@ __all__ = ["BoardUnit"]
 class BoardUnit(wiring.Component):
     """A whole chip between two pins: what a board's FPGA has, but for its clock and the pins themselves.
 
-    The accelerator is `NpuAxi` as it is in silicon, with its crossbars emulated. A RESET over the serial port resets
+    The accelerator is `NpuAxi` as it is in silicon, with its crossbars emulated; where they have noise, it also says
+    which image and which read they are driven for. A RESET over the serial port resets
     it, and what its emulators are doing; cells and gains stay.
 
     Parameters
@@ -31,6 +32,7 @@ class BoardUnit(wiring.Component):
     clocks_per_bit, buffer_bytes : of `SerialBridge`
     rows_per_cycle, levels, weight_bits : of `EmulatorShape`, for all layers
     gains : gain shift of every layer's converters; None for registers
+    noise : amplitude of the noise of a conversion, of `EmulatorShape`, for all layers
     block_bits : of `CrossbarEmulator`
 
     Members
@@ -56,6 +58,7 @@ class BoardUnit(wiring.Component):
         levels: int = 16,
         weight_bits: int | None = None,
         gains: tuple[int, ...] | None = None,
+        noise: int = 0,
         block_bits: int = BLOCK_BITS,
     ) -> None:
         layers = len(parameters.layers)
@@ -65,8 +68,13 @@ class BoardUnit(wiring.Component):
         self._block_bits = block_bits
         self._shapes = tuple(
             EmulatorShape(
-                parameters=layer, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain
-            )
+                parameters=layer,
+                rows_per_cycle=rows_per_cycle,
+                levels=levels,
+                weight_bits=weight_bits,
+                gain=gain,
+                noise=noise,
+            )  # fmt: skip
             for layer, gain in zip(parameters.layers, gains or [None] * layers, strict=True)
         )
         self._line = {"clocks_per_bit": clocks_per_bit, "clock_Hz": clock_Hz, "buffer_bytes": buffer_bytes}
@@ -92,7 +100,8 @@ class BoardUnit(wiring.Component):
         m = Module()
         p = self._parameters
         bridge = SerialBridge(layers=len(p.layers), encoder_lanes=p.encoder_lanes, **self._line)
-        unit = NpuAxi(parameters=p)
+        noisy = any(shape.noise for shape in self._shapes)
+        unit = NpuAxi(parameters=p, read_address=noisy)
         m.submodules.bridge = bridge
         m.submodules.npu_axi = ResetInserter(bridge.chip_reset)(unit)
         m.d.comb += [
@@ -120,10 +129,13 @@ class BoardUnit(wiring.Component):
                 levels=shape.levels,
                 weight_bits=shape.weight_bits,
                 gain=shape.gain,
+                noise=shape.noise,
                 block_bits=self._block_bits,
             )
             m.submodules[f"emulator_{index}"] = emulator
             wiring.connect(m, getattr(unit, f"crossbar_{index}"), emulator.crossbar)
+            if shape.noise:
+                m.d.comb += [emulator.image.eq(unit.image), emulator.read.eq(getattr(unit, f"read_{index}"))]
             here = Value.cast(layer == index)
             m.d.comb += [
                 emulator.reset.eq(bridge.chip_reset | unit.crossbar_reset),

@@ -11,8 +11,8 @@ from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 
 __all__ = [
-    "CELLS", "FACTOR_AT", "GAIN", "IDENTITY", "MAGIC", "POINTER", "VERSION", "emulator_cells", "emulator_words",
-    "identity_words",
+    "CELLS", "FACTOR_AT", "GAIN", "IDENTITY", "IMAGE_HIGH", "KEY_0", "KEY_1", "MAGIC", "POINTER", "VERSION",
+    "emulator_cells", "emulator_words", "identity_words",
 ]  # fmt: skip
 
 MAGIC = 0x534C454D
@@ -21,7 +21,7 @@ VERSION = 1
 
 IDENTITY = (
     "magic", "version", "inputs", "outputs", "lanes", "tile_rows", "row_bits", "adc_bits", "rows_per_cycle",
-    "programmer", "levels", "cell_bits", "fixed_gain", "memory_words", "load_words",
+    "programmer", "levels", "cell_bits", "fixed_gain", "memory_words", "load_words", "noise",
 )  # fmt: skip
 """Read-only words at byte addresses 0, 4, 8, ..."""
 
@@ -31,6 +31,11 @@ POINTER = 0x44
 """Byte address of the pointer: the word of the memory of cells that the next access to `CELLS` begins with."""
 CELLS = 0x48
 """Byte address of the cells: every access goes on to the next `load_cells` cells."""
+
+KEY_0, KEY_1 = 0x50, 0x54
+"""Byte addresses of the two words of the noise's key; only with noise."""
+IMAGE_HIGH = 0x58
+"""Byte address of the upper half of the images' numbers, 16 bits; only with noise."""
 
 FACTOR_AT = 24
 """Lowest bit of a cell's factor in the host's word, with a programmer."""
@@ -42,12 +47,14 @@ def identity_words(shape: EmulatorShape) -> list[int]:
     programmer : 1 if cells are kept apart
     fixed_gain : the gain shift, or 0xFFFFFFFF for a register
     memory_words, load_words : words of the memory of cells, and accesses to `CELLS` for each of them
+    noise : amplitude of the noise of a conversion, 0 for none
     """
     p = shape.parameters
     gain = 0xFFFFFFFF if shape.gain is None else shape.gain
     return [
         MAGIC, VERSION, p.inputs, p.outputs, p.lanes, p.tile_rows, p.row_bits, p.adc_bits, shape.rows_per_cycle,
         int(shape.programmer), shape.levels, shape.cell_bits, gain, shape.depth, shape.load_words,
+        shape.noise,
     ]  # fmt: skip
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from spikeloom.hw.emulator.converter import Converter, converter_stages, start_value
+from spikeloom.hw.emulator.lane_noise import NOISE_CYCLES, LaneNoise
 from spikeloom.hw.emulator.row_list import entry_layout
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.params.parameters import ceil_div
@@ -39,6 +40,7 @@ class _Marks:
         self.closes = Signal(name=f"closes_{stage}", reset_less=True)  # the end of a row tile
         self.tile = Signal(entry.get("tile", 1), name=f"tile_{stage}", reset_less=True)
         self.codes = Signal(entry.get("codes", 1), name=f"codes_{stage}", reset_less=True)
+        self.group = Signal(shape.parameters.group_bits, name=f"group_{stage}", reset_less=True)  # only with noise
 
 
 class ColumnSums(wiring.Component):
@@ -64,6 +66,7 @@ class ColumnSums(wiring.Component):
     address : Out, word of cells to read
     cells : In, the word read in the cycle before: W of the pairs, or p and n of each
     gain : In(gain_bits), gain shift; only with a gain that is a register
+    word_0, word_1 : In(32), random words of the read (`ReadWords`); only with noise
 
     Cycles
     ------
@@ -92,6 +95,7 @@ class ColumnSums(wiring.Component):
                 "address": Out(range(shape.depth)),
                 "cells": In(shape.cells * shape.cell_bits),
                 **({"gain": In(p.gain_bits)} if shape.gain is None else {}),
+                **({"word_0": In(32), "word_1": In(32)} if shape.noise else {}),
             }
         )
 
@@ -113,7 +117,8 @@ class ColumnSums(wiring.Component):
         self._pass_on(m, marks, listed, forget)
         m.d.sync += self.address.eq(self._base(m, group) + listed.word)
         sums = self._sums(m, marks, forget)
-        self._convert(m, marks[-1], sums, forget)
+        noise = self._noise(m, marks, listed) if shape.noise else None
+        self._convert(m, marks[-1], sums, forget, noise)
         return m
 
     def _issue(self, m: Module, marks: _Marks, group: Signal, forget: Signal) -> None:
@@ -127,6 +132,8 @@ class ColumnSums(wiring.Component):
         reads = Signal()
         goes_on = Signal()  # to the next group
         is_last = index == self.count
+        if self._shape.noise:
+            m.d.comb += marks.group.eq(group)
         m.d.comb += [
             group.eq(Mux(active, read_group, self.column)),
             reads.eq(Mux(active, ~ended, self.convert)),
@@ -159,6 +166,8 @@ class ColumnSums(wiring.Component):
         known = entry_layout(self._shape).members
         for stage, (before, after) in enumerate(itertools.pairwise(marks)):
             m.d.sync += [after.valid.eq(before.valid & ~forget), after.end.eq(before.end & ~forget)]
+            if self._shape.noise:
+                m.d.sync += after.group.eq(before.group)
             for name in ("closes", "tile", "codes"):
                 if stage > 2:
                     m.d.sync += getattr(after, name).eq(getattr(before, name))
@@ -234,13 +243,35 @@ class ColumnSums(wiring.Component):
             weights.append(weight)
         return weights
 
-    def _convert(self, m: Module, marks: _Marks, sums: list[Value], forget: Value) -> None:
+    def _noise(self, m: Module, marks: list[_Marks], listed: data.View) -> LaneNoise:
+        """Noise of the row tile that an entry closes, when its marks are the last ones."""
+        m.submodules.noise = noise = LaneNoise(shape=self._shape)
+        stage = len(marks) - 1 - NOISE_CYCLES
+        early = marks[stage]
+        tile = Signal.like(early.tile, name="noisy_tile", reset_less=True)
+        closes, number = early.closes, early.tile
+        if stage == 2:  # the entry itself is not among the marks yet
+            known = entry_layout(self._shape).members
+            closes, number = (getattr(listed, name) if name in known else Const(0, 1) for name in ("closes", "tile"))
+        with m.If(early.valid & ~closes):
+            m.d.sync += tile.eq(number)
+        m.d.comb += [
+            noise.word_0.eq(self.word_0),
+            noise.word_1.eq(self.word_1),
+            noise.tile.eq(tile),
+            noise.group.eq(early.group),
+        ]
+        return noise
+
+    def _convert(self, m: Module, marks: _Marks, sums: list[Value], forget: Value, noise: LaneNoise | None) -> None:
         """Codes of the row tile whose sums are complete."""
         shape, p = self._shape, self._shape.parameters
         m.submodules.converter = converter = Converter(shape=shape)
         m.d.comb += [converter.sums[lane].eq(total) for lane, total in enumerate(sums)]
         if shape.gain is None:
             m.d.comb += converter.gain.eq(self.gain)
+        if noise is not None:
+            m.d.comb += Value.cast(converter.noise).eq(Value.cast(noise.noise))
         tile = Signal.like(marks.tile, name="summed", reset_less=True)
         with m.If(marks.valid & ~marks.closes):
             m.d.sync += tile.eq(marks.tile)

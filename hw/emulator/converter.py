@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.emulator.shape import FRACTION_BITS, EmulatorShape
+from spikeloom.hw.emulator.shape import FRACTION_BITS, LARGEST_NOISE, EmulatorShape
 
 __all__ = ["Converter", "converter_stages", "start_value"]
 
@@ -23,7 +23,8 @@ def start_value(shape: EmulatorShape) -> int:
 
 def _folds(shape: EmulatorShape) -> list[tuple[int, int]]:
     """Bounds of a sum of 8-bit rows after each fold, until 255 goes into it once at most."""
-    most = (shape.largest_sum + (shape.full_scale << FRACTION_BITS)) >> _low_bits(shape)
+    noise = LARGEST_NOISE * shape.noise_unit
+    most = (shape.largest_sum + (shape.full_scale << FRACTION_BITS) + noise) >> _low_bits(shape)
     low, high = -most - 1, most
     folds = []
     while low < -_DIVISOR or high >= 2 * _DIVISOR:
@@ -38,9 +39,11 @@ def _low_bits(shape: EmulatorShape) -> int:
 
 
 def converter_stages(shape: EmulatorShape) -> int:
-    """Cycles from a sum to its code: two for a gain that is a register, and those of the division by 255."""
+    """Cycles from a sum to its code: two for a gain that is a register, or else one for noise, and those of the
+    division by 255.
+    """
     divides = shape.parameters.row_bits == 8
-    return 2 * (shape.gain is None) + (len(_folds(shape)) + 1 if divides else 0)
+    return (2 if shape.gain is None else int(shape.noise > 0)) + (len(_folds(shape)) + 1 if divides else 0)
 
 
 class Converter(wiring.Component):
@@ -48,7 +51,7 @@ class Converter(wiring.Component):
 
     Exact: half a code is added (`start_value`), the sum is rounded down, and an odd code with nothing left is a tie,
     which goes to the even one below. With 1 bit, the sense amplifier of `hw.params.readouts`, the same with codes -1 ..
-    1.
+    1. With noise, t A / 2^10 is added to the code before it is rounded.
 
     Division by 255 has no divider: since 256 h + l = 255 h + (h + l), a number is folded to h + l, and the h of all
     folds add up to the quotient.
@@ -61,6 +64,7 @@ class Converter(wiring.Component):
     -------
     sums : In(lanes sums of sum_bits, signed), each with `start_value` in it
     gain : In(gain_bits), gain shift; only with a gain that is a register
+    noise : In(lanes t, signed), of the sums; only with noise
     codes : Out(lanes signed codes)
     over : Out(lanes), the code was clipped
 
@@ -76,6 +80,7 @@ class Converter(wiring.Component):
             {
                 "sums": In(data.ArrayLayout(signed(shape.sum_bits), p.lanes)),
                 **({"gain": In(p.gain_bits)} if shape.gain is None else {}),
+                **({"noise": In(data.ArrayLayout(signed(7), p.lanes))} if shape.noise else {}),
                 "codes": Out(data.ArrayLayout(signed(p.code_bits), p.lanes)),
                 "over": Out(p.lanes),
             }
@@ -104,17 +109,32 @@ class Converter(wiring.Component):
             first_lost = Signal(name=f"first_lost_{lane}", reset_less=True)
             shifted = Signal(value.shape(), name=f"shifted_{lane}", reset_less=True)
             half = shape.full_scale << FRACTION_BITS - 1
-            raised = Signal((shifted + half).shape(), name=f"raised_{lane}", reset_less=True)
+            noise = self._noise(m, lane)
+            raised = Signal((shifted + half + noise).shape(), name=f"raised_{lane}", reset_less=True)
             out = Cat((self.gain > bit) & value[min(bit, len(value) - 1)] for bit in range((1 << len(self.gain)) - 1))
             m.d.sync += [shifted.eq(value >> self.gain), first_lost.eq(out.any())]
-            m.d.sync += [raised.eq(shifted + half), lost.eq(first_lost)]
+            m.d.sync += [raised.eq(shifted + half + noise), lost.eq(first_lost)]
             value = raised
+        elif shape.noise:
+            noise = self.noise[lane] * shape.noise_unit
+            noisy = Signal((value + noise).shape(), name=f"noisy_{lane}", reset_less=True)
+            m.d.sync += noisy.eq(value + noise)
+            value = noisy
         low = _low_bits(shape)
         below = value[:low].any() | lost
         value = value[low:].as_signed() if len(value) > low else value[-1:].as_signed()
         if shape.parameters.row_bits == 8:
             value, below = self._divided(m, value, below, lane)
         return value, below
+
+    def _noise(self, m: Module, lane: int) -> Value:
+        """Noise of a lane, a cycle late."""
+        if not self._shape.noise:
+            return Const(0, 1)
+        noise = self.noise[lane] * self._shape.noise_unit
+        late = Signal(noise.shape(), name=f"noise_{lane}", reset_less=True)
+        m.d.sync += late.eq(noise)
+        return late
 
     def _divided(self, m: Module, value: Value, below: Value, lane: int) -> tuple[Value, Value]:
         """A 255th, rounded down, and whether anything was below."""

@@ -10,6 +10,7 @@ from spikeloom.hw.emulator.cell_memory import BLOCK_BITS, CellMemory
 from spikeloom.hw.emulator.cell_pulses import CellPulses
 from spikeloom.hw.emulator.column_sums import ColumnSums
 from spikeloom.hw.emulator.emulator_registers import EmulatorRegisters
+from spikeloom.hw.emulator.read_words import ReadWords
 from spikeloom.hw.emulator.row_list import RowList
 from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.interfaces.crossbar_port import CrossbarSignature
@@ -20,12 +21,12 @@ __all__ = ["CrossbarEmulator"]
 
 
 class CrossbarEmulator(wiring.Component):
-    """A macro behind the crossbar port, the same as `sim.crossbar` to the bit, read noise apart.
+    """A macro behind the crossbar port, the same as `sim.crossbar` to the bit.
 
     Parameters
     ----------
     parameters : LayerParameters of the layer
-    rows_per_cycle, levels, weight_bits, gain : of `EmulatorShape`
+    rows_per_cycle, levels, weight_bits, gain, noise : of `EmulatorShape`
     block_bits : bits of a block of memory, a power of two: 2^14 (ECP5), 2^12 (iCE40)
 
     Members
@@ -33,6 +34,8 @@ class CrossbarEmulator(wiring.Component):
     crossbar : In(CrossbarSignature), the macro's side
     reset : In(1), forgets a read, a conversion and an operation that are going on; the cells stay, and the gain
     load : In(EmulatorBusSignature), the address map (`hw.emulator.cell_words`)
+    image : In(16), lower half of the image's number, and read : In(32), number of the read: both stable while `drive`;
+        only with noise, which they address
 
     Cells are loaded while nothing is read; a conversion meanwhile gives other codes, and nothing worse.
 
@@ -49,17 +52,20 @@ class CrossbarEmulator(wiring.Component):
         levels: int = 16,
         weight_bits: int | None = None,
         gain: int | None = None,
+        noise: int = 0,
         block_bits: int = BLOCK_BITS,
     ) -> None:
         self._shape = EmulatorShape(
-            parameters=parameters, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain
-        )
+            parameters=parameters, rows_per_cycle=rows_per_cycle, levels=levels, weight_bits=weight_bits, gain=gain,
+            noise=noise,
+        )  # fmt: skip
         self._block_bits = block_bits
         super().__init__(
             {
                 "crossbar": In(CrossbarSignature(parameters)),
                 "reset": In(1),
                 "load": In(EmulatorBusSignature()),
+                **({"image": In(16), "read": In(32)} if noise else {}),
             }
         )
 
@@ -83,7 +89,6 @@ class CrossbarEmulator(wiring.Component):
             rows.rows.eq(port.rows),
             rows.drive.eq(port.drive),
             rows.clear.eq(self.reset),
-            port.sampled.eq(rows.sampled),
             rows.address.eq(columns.entry_address),
             columns.column.eq(port.column),
             columns.convert.eq(port.convert),
@@ -98,12 +103,30 @@ class CrossbarEmulator(wiring.Component):
         ]
         if shape.gain is None:
             m.d.comb += columns.gain.eq(registers.gain)
+        if shape.noise:
+            self._draw(m, registers, rows, columns)
+        else:
+            m.d.comb += port.sampled.eq(rows.sampled)
         if shape.programmer:
             self._program(m, registers, cells, columns)
         else:
             m.d.comb += cells.address.eq(columns.address)
             self._load(m, registers, cells)
         return m
+
+    def _draw(self, m: Module, registers: EmulatorRegisters, rows: RowList, columns: ColumnSums) -> None:
+        """The random words of a read, without which it is not sampled."""
+        m.submodules.read_words = words = ReadWords()
+        m.d.comb += [
+            words.start.eq(rows.begins),
+            words.image.eq(Cat(self.image, registers.image_high)),
+            words.read.eq(self.read),
+            words.key_0.eq(registers.key_0),
+            words.key_1.eq(registers.key_1),
+            columns.word_0.eq(words.word_0),
+            columns.word_1.eq(words.word_1),
+            self.crossbar.sampled.eq(rows.sampled & words.ready),
+        ]
 
     def _program(self, m: Module, registers: EmulatorRegisters, cells: CellMemory, columns: ColumnSums) -> None:
         """Pulses, verify reads, and the host's reads and writes of single cells."""

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from spikeloom.hw.emulator.cell_pulses import CELL_CYCLES
 from spikeloom.hw.emulator.column_sums import sum_stages
 from spikeloom.hw.emulator.converter import converter_stages
+from spikeloom.hw.emulator.read_words import READY_CYCLE
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.params.parameters import ceil_div
 
-__all__ = ["ReadCycles", "convert_cycles", "line_entries", "operation_cycles", "read_cycles", "row_cycles"]
+__all__ = [
+    "ReadCycles", "convert_cycles", "line_entries", "operation_cycles", "read_cycles", "row_cycles", "settle_cycles",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,16 @@ def convert_cycles(shape: EmulatorShape, entries: int) -> tuple[int, ...]:
 
 def read_cycles(shape: EmulatorShape, entries: Sequence[int]) -> ReadCycles:
     """A read with so many entries for each line (`line_entries`)."""
-    return ReadCycles(2 + sum(max(1, count) for count in entries), convert_cycles(shape, sum(entries)))
+    return ReadCycles(int(settle_cycles(shape, np.array([entries]))[0]), convert_cycles(shape, sum(entries)))
+
+
+def settle_cycles(shape: EmulatorShape, entries: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """`ReadCycles.settle` of reads with so many entries for each line, [reads, lines]: int64 [reads].
+
+    Every line takes a cycle, or one for each entry; with noise, the read's random words have to be there, too.
+    """
+    settle: NDArray[np.int64] = 2 + np.maximum(entries, 1).sum(axis=1, dtype=np.int64)
+    return np.maximum(settle, READY_CYCLE) if shape.noise else settle
 
 
 def row_cycles(shape: EmulatorShape, row_codes: NDArray[np.integer[Any]]) -> ReadCycles:

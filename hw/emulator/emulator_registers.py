@@ -6,11 +6,15 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.emulator.cell_words import CELLS, GAIN, POINTER, identity_words
+from spikeloom.hw.emulator.cell_words import CELLS, GAIN, IMAGE_HIGH, KEY_0, KEY_1, POINTER, identity_words
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.interfaces.emulator_port import EmulatorBusSignature
 
 __all__ = ["EmulatorRegisters"]
+
+
+_NOISE_REGISTERS = {"key_0": (KEY_0, 32), "key_1": (KEY_1, 32), "image_high": (IMAGE_HIGH, 16)}
+"""Address and bits."""
 
 
 class EmulatorRegisters(wiring.Component):
@@ -33,6 +37,8 @@ class EmulatorRegisters(wiring.Component):
     store : Out(1), write `bus.data` there, in this cycle or, with a programmer, until `taken`
     fetch : Out(1), read the cell there, until `taken`; only with a programmer
     taken : In(1), what `store` or `fetch` ask for is done; only with a programmer
+    key_0, key_1 : Out(32), key of the noise, and image_high : Out(16), upper half of the images' numbers; only with
+        noise
     fetched : In(32), with `taken` of a fetch: the host's word; only with a programmer
 
     Cycles
@@ -51,6 +57,7 @@ class EmulatorRegisters(wiring.Component):
                 "place": Out(range(max(2, shape.load_words))),
                 "store": Out(1),
                 **(reading if shape.programmer else {}),
+                **({name: Out(bits) for name, (_, bits) in _NOISE_REGISTERS.items()} if shape.noise else {}),
             }
         )
 
@@ -101,6 +108,9 @@ class EmulatorRegisters(wiring.Component):
                 m.d.sync += self.gain.eq(bus.data)
         else:
             m.d.comb += self.gain.eq(shape.gain)
+        for name, (address, _) in _NOISE_REGISTERS.items() if shape.noise else ():
+            with m.If(write & (asked == address // 4)):
+                m.d.sync += getattr(self, name).eq(bus.data)
         return m
 
     def _answer(self, m: Module, asked: Value, answer: Signal, known: Signal, cells: Value) -> None:
@@ -118,6 +128,9 @@ class EmulatorRegisters(wiring.Component):
             m.d.comb += [answer.eq(self.gain), known.eq(bus.read | (shape.gain is None))]
         with m.Elif(own & (asked[:4] == POINTER // 4 % 16)):
             m.d.comb += [answer.eq(self.pointer), known.eq(1)]
+        for name, (address, _) in _NOISE_REGISTERS.items() if shape.noise else ():
+            with m.Elif(asked == address // 4):
+                m.d.comb += [answer.eq(getattr(self, name)), known.eq(1)]
         with m.Elif(cells):
             m.d.comb += known.eq(bus.write | shape.programmer)
             if shape.programmer:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, ceil_div
 
-__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LINE_ROWS", "EmulatorShape"]
+__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LARGEST_NOISE", "LINE_ROWS", "EmulatorShape"]
 
 FRACTION_BITS = 10
 """Fraction bits of a conductance, in levels: the grid of `sim.crossbar`."""
@@ -18,7 +18,12 @@ FACTOR_BITS = 8
 LINE_ROWS = 16
 """Rows that are looked at together when the driven ones are listed."""
 
-_RANGES = {"levels": (2, 1024), "weight_bits": (2, 24)}
+LARGEST_NOISE = 60
+"""Largest magnitude of the noise of a conversion, in amplitudes: `hw.emulator.lane_noise`."""
+
+_RANGES = {"levels": (2, 1024), "weight_bits": (2, 24), "noise": (0, 2047)}
+_NOISY_LIMITS = {"lanes": 1 << 10, "groups": 1 << 10, "row_tiles": 1 << 12}
+"""What the factors that tell the conversions of a read apart have places for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +42,11 @@ class EmulatorShape:
     weight_bits : bits of W = (p - n) 2^10 of a pair, signed, 2 .. 24, without programmer; None for a sign, twice the
         range of the levels, and 10 fraction bits
     gain : gain shift of the ADCs, 0 .. max_gain_shift of the layer; None for a register
+    noise : amplitude of the noise of a conversion, 0 .. 2047: its rms is noise sqrt(170) / 1024 codes; 0 is none
 
     Raises
     ------
-    TypeError, ValueError : a number is not an integer, or out of range
+    TypeError, ValueError : a number is not an integer, or out of range; a layer is too large for noise
     """
 
     parameters: LayerParameters
@@ -48,9 +54,10 @@ class EmulatorShape:
     levels: int = 16
     weight_bits: int | None = None
     gain: int | None = None
+    noise: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("rows_per_cycle", "levels", "weight_bits", "gain"):
+        for name in ("rows_per_cycle", "levels", "weight_bits", "gain", "noise"):
             value = getattr(self, name)
             optional = value is None and name in ("weight_bits", "gain")
             if not optional and (isinstance(value, bool) or not isinstance(value, int)):
@@ -62,6 +69,10 @@ class EmulatorShape:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SpikeLoomError(f"Emulator's {name} must be in {low} .. {high}, not {value!r}")
+        for name, most in _NOISY_LIMITS.items() if self.noise else ():
+            value = getattr(self.parameters, name)
+            if value > most:
+                raise SpikeLoomError(f"An emulator with noise takes at most {most} {name}, and the layer has {value}")
 
     @property
     def programmer(self) -> bool:
@@ -157,6 +168,13 @@ class EmulatorShape:
     def largest_sum(self) -> int:
         """Bound on the magnitude of a column's sum in a row tile."""
         return self.largest_weight * self.tile_rows * self.full_scale
+
+    @property
+    def noise_unit(self) -> int:
+        """What the noise of a conversion is a multiple of, in the units of a sum (after the shift of a register's
+        gain).
+        """
+        return self.noise * self.full_scale << (self.gain or 0)
 
     @property
     def full_scale(self) -> int:

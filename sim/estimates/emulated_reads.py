@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.emulator.cycles import convert_cycles
+from spikeloom.hw.emulator.cycles import convert_cycles, settle_cycles
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.params.parameters import ceil_div
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -54,7 +54,7 @@ def emulated_reads(
     """Cycles of drives and conversions of a layer's reads, for `sim.estimates.timing.timing`."""
     shape = shapes[layer]
     entries = listed_entries(shape, rows)
-    settle = 2 + np.maximum(entries, 1).sum(axis=1)
+    settle = settle_cycles(shape, entries)
     counts, places = np.unique(entries.sum(axis=1), return_inverse=True)
     waits = np.array([convert_cycles(shape, count) for count in counts.tolist()], np.int64).reshape(len(counts), -1)
     return np.maximum(settle, pulse_cycles), waits[places] + 1

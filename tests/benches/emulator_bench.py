@@ -52,11 +52,17 @@ async def _pause(ctx: Any, rng: random.Random, stall: float) -> None:
 
 
 async def read(
-    ctx: Any, dut: CrossbarEmulator, rows: np.ndarray, rng: random.Random, stall: float = 0.0
+    ctx: Any,
+    dut: CrossbarEmulator,
+    rows: np.ndarray,
+    rng: random.Random,
+    stall: float = 0.0,
+    address: tuple[int, int] = (0, 1),
 ) -> tuple[np.ndarray, np.ndarray, ReadCycles]:
     """A read of row codes [inputs]: codes and over flags [row tiles, outputs], and the cycles it took.
 
-    `stall` is the probability of a pause in each cycle in which the accelerator might go on.
+    `stall` is the probability of a pause in each cycle in which the accelerator might go on, `address` are the image's
+    tag and the number of the read, which noise asks for.
     """
     p, port = dut.shape.parameters, dut.crossbar
     number = sum(int(code) << row * p.row_bits for row, code in enumerate(rows))
@@ -64,6 +70,9 @@ async def read(
     ctx.set(port.rows, number)
     ctx.set(port.tiles, sum(1 << tile for tile in driven))
     ctx.set(port.drive, 1)
+    if dut.shape.noise:
+        ctx.set(dut.image, address[0])
+        ctx.set(dut.read, address[1])
     settle = 1
     while not ctx.get(port.sampled):
         await ctx.tick()

@@ -28,7 +28,14 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 }
 """Functions outside of a component that make hardware. The others of these modules are for software, or models."""
 
-_NOT_OF_THE_CIRCUIT = ("export/*", "params/test_plan.py", "host/test_plan_words.py", "host/test_register_map.py")
+_NOT_OF_THE_CIRCUIT = (
+    "export/*",
+    "params/test_plan.py",
+    "host/test_plan_words.py",
+    "host/test_register_map.py",
+    "boards/test_[!b]*.py",
+    "boards/test_board_kinds.py",
+)
 """Test files about texts, figures and tools: a difference that they see is not a wrong answer of the circuit."""
 
 _SOURCES = {path.stem: path for path in sorted((ROOT / "hw").rglob("*.py")) if path.stem != "__init__"}

@@ -11,6 +11,9 @@ from spikeloom.hw.emulator.cell_words import (
     CELLS,
     GAIN,
     IDENTITY,
+    IMAGE_HIGH,
+    KEY_0,
+    KEY_1,
     POINTER,
     emulator_cells,
     emulator_words,
@@ -79,6 +82,8 @@ def test_what_does_not_fit(programmer: bool, cells: np.ndarray, factors: np.ndar
         ({"rows_per_cycle": 3}, "rows_per_cycle must be 1, 2, 4 or 8, not 3"),
         ({"levels": 1}, "levels must be in 2 .. 1024, not 1"),
         ({"gain": 8}, "gain must be in 0 .. 7, not 8"),
+        ({"noise": 2048}, "noise must be in 0 .. 2047, not 2048"),
+        ({"noise": True}, "noise must be an integer, not True"),
         ({"weight_bits": 2.0}, "weight_bits must be an integer, not 2.0"),
     ],
 )
@@ -88,16 +93,21 @@ def test_what_no_emulator_has(changes: dict, message: str) -> None:
 
 
 @pytest.mark.parametrize("gain", [None, 3])
-@pytest.mark.parametrize("programmer", [False, True])
-def test_address_map(programmer: bool, gain: int | None) -> None:
-    dut = CrossbarEmulator(parameters=layer(programmer=programmer), gain=gain)
+@pytest.mark.parametrize(("programmer", "noise"), [(False, 0), (True, 0), (True, 9)])
+def test_address_map(programmer: bool, noise: int, gain: int | None) -> None:
+    dut = CrossbarEmulator(parameters=layer(programmer=programmer), gain=gain, noise=noise)
     shape = dut.shape
 
     async def bench(ctx):
         for number, (name, word) in enumerate(zip(IDENTITY, identity_words(shape), strict=True)):
             assert await access(ctx, dut, 4 * number) == (word, False, 2), name
             assert (await access(ctx, dut, 4 * number, 0))[1], "identity was written"
-        for address in (4 * len(IDENTITY), CELLS + 4, POINTER + 0x100, 0x80000):
+        for register, bits in ((KEY_0, 32), (KEY_1, 32), (IMAGE_HIGH, 16)):
+            assert await access(ctx, dut, register, 0x89ABCDEF + register) == (0, not noise, 2)
+        for register, bits in ((KEY_0, 32), (KEY_1, 32), (IMAGE_HIGH, 16)):
+            held = (0x89ABCDEF + register) % (1 << bits) if noise else 0
+            assert await access(ctx, dut, register) == (held, not noise, 2)
+        for address in (CELLS + 4, POINTER + 0x100, IMAGE_HIGH + 4, 0x80000):
             assert await access(ctx, dut, address) == (0, True, 2)
         assert await access(ctx, dut, GAIN) == (gain or 0, False, 2)
         assert (await access(ctx, dut, GAIN, 5))[1] == (gain is not None)
@@ -112,3 +122,18 @@ def test_address_map(programmer: bool, gain: int | None) -> None:
         assert (await access(ctx, dut, CELLS))[1] != programmer
 
     simulate(dut, bench)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"outputs": 1025, "lanes": 1025}, "at most 1024 lanes, and the layer has 1025"),
+        ({"outputs": 1025, "lanes": 1}, "at most 1024 groups, and the layer has 1025"),
+        ({"inputs": 4097, "tile_rows": 1}, "at most 4096 row_tiles, and the layer has 4097"),
+    ],
+)
+def test_layers_that_are_too_large_for_noise(sizes: dict, message: str) -> None:
+    large = LayerParameters(**{"inputs": 4, "outputs": 4, "lanes": 1, **sizes})
+    EmulatorShape(parameters=large)
+    with pytest.raises(ValueError, match=message):
+        EmulatorShape(parameters=large, noise=1)

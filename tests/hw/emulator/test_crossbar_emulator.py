@@ -9,22 +9,29 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from spikeloom.hw.emulator.cell_words import emulator_words
+from spikeloom.hw.emulator.cell_words import IMAGE_HIGH, KEY_0, KEY_1, emulator_words
 from spikeloom.hw.emulator.crossbar_emulator import CrossbarEmulator
 from spikeloom.hw.emulator.cycles import row_cycles
 from spikeloom.hw.params.parameters import LayerParameters
-from tests.benches.emulator_bench import load_cells, read
+from spikeloom.sim.crossbar.conversion_noise import conversion_noise
+from tests.benches.emulator_bench import load, load_cells, read
 from tests.benches.stream_bench import simulate
 
 
-def integer_codes(p: LayerParameters, w: np.ndarray, rows: np.ndarray, gain: int) -> tuple[np.ndarray, np.ndarray]:
-    """Codes and flags [row tiles, outputs] in whole numbers, by the formula of `sim.crossbar.adc`."""
+def integer_codes(
+    p: LayerParameters, w: np.ndarray, rows: np.ndarray, gain: int, noise: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and flags [row tiles, outputs] in whole numbers, by the formula of `sim.crossbar.adc`.
+
+    noise : [row tiles, outputs], in 2^-10 code
+    """
     scale = (255 if p.row_bits == 8 else 1) << 10 + gain
     codes, over = np.zeros((p.row_tiles, p.outputs), int), np.zeros((p.row_tiles, p.outputs), bool)
     for tile in range(p.row_tiles):
         part = slice(tile * p.tile_rows, (tile + 1) * p.tile_rows)
         for column, total in enumerate((rows[part, None].astype(object) * w[part].astype(object)).sum(axis=0)):
-            rounded, rest = divmod(int(total), scale)
+            added = int(noise[tile, column]) * (scale >> 10) if noise is not None and rows[part].any() else 0
+            rounded, rest = divmod(int(total) + added, scale)
             rounded += 2 * rest > scale or (2 * rest == scale and rounded % 2)
             codes[tile, column] = min(max(rounded, p.code_min), p.code_max)
             over[tile, column] = codes[tile, column] != rounded
@@ -70,6 +77,7 @@ def shapes(draw: st.DrawFn) -> dict:
         "parameters": layer,
         "rows_per_cycle": draw(st.sampled_from([1, 2, 4, 8])),
         "weight_bits": draw(st.integers(2, 20)),
+        "noise": draw(st.sampled_from([0, 1, 20, 300])),
         "fixed": draw(st.booleans()),
         "gain": gain,
         "seed": draw(st.integers(0, 1 << 30)),
@@ -84,13 +92,18 @@ def test_codes_are_those_of_whole_numbers(case: dict) -> None:
     dut = CrossbarEmulator(gain=gain if case.pop("fixed") else None, **case)
     w = random_weights(p, case["weight_bits"], np.random.default_rng(seed))
     rng = random.Random(seed)
+    key, image = (seed, 8 << 16 | 3), rng.getrandbits(32)
 
     async def bench(ctx):
         await load_cells(ctx, dut, emulator_words(dut.shape, w), gain)
-        for stall in (0.0, 0.5, 0.0):
+        if dut.shape.noise:
+            for address, word in zip((KEY_0, KEY_1, IMAGE_HIGH), (*key, image >> 16), strict=True):
+                await load(ctx, dut, address, word)
+        for number, stall in enumerate((0.0, 0.5, 0.0)):
             rows = random_rows(p, rng)
-            codes, over, cycles = await read(ctx, dut, rows, rng, stall)
-            wanted, flags = integer_codes(p, w, rows, gain)
+            codes, over, cycles = await read(ctx, dut, rows, rng, stall, address=(image & 0xFFFF, number))
+            noise = dut.shape.noise * conversion_noise(key, image, number, p.row_tiles, p.groups, p.lanes)
+            wanted, flags = integer_codes(p, w, rows, gain, noise)
             np.testing.assert_array_equal(codes, wanted)
             np.testing.assert_array_equal(over, flags)
             if not stall:
