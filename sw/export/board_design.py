@@ -48,6 +48,7 @@ def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock:
         block_bits=1 << board.block_ram_bits.bit_length() - 1,  # those of the ninth bits of a byte are not used
         rows_per_cycle=section.rows_per_cycle,
         levels=chip.device.levels,
+        noise=amplitude(chip.device.adc_sigma),
         gains=tuple(layer.gain_shift for layer in chip.layers) if section.gain == "fixed" else None,
     )
 

@@ -12,6 +12,9 @@ from spikeloom.hw.emulator.cell_words import (
     CELLS,
     GAIN,
     IDENTITY,
+    IMAGE_HIGH,
+    KEY_0,
+    KEY_1,
     MAGIC,
     POINTER,
     VERSION,
@@ -24,6 +27,7 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.serial.protocol import emulator_address
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated, digest
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.transport import READ, Accesses, Answers, accesses
@@ -69,7 +73,21 @@ class EmulatedDevices:
         self._given = given
         self._chip: ProgrammedChip | None = None
         self._has = ""  # whose cells, in the sense of `fresh_digest`, pulses would find
+        self._noisy = False
+        self._image_high: int | None = None  # as the emulators have it
         self.frames_sent = 0
+
+    @property
+    def draws(self) -> bool:
+        """Whether reads have noise, which the tag of an image addresses: the lower half of its number."""
+        return self._noisy
+
+    def number_images(self, high: int) -> None:
+        """Say the upper half of the numbers of all images that come; none may be in the chip."""
+        if high != self._image_high:
+            for layer in range(self._layers):
+                self._fill(emulator_address(layer) + IMAGE_HIGH, high)
+            self._image_high = high
 
     def reload(
         self, chip: ProgrammedChip, arrays: Sequence[CrossbarArray] | None = None, drift: DriftSnapshot | None = None
@@ -86,7 +104,9 @@ class EmulatedDevices:
 
     def before_pulses(self, chip: ProgrammedChip) -> None:
         """Fresh cells, unless the board has been given cells of this chip already: then pulses go on from there."""
-        if self._has != digest(chip, "fresh"):
+        if self._has == digest(chip, "fresh"):
+            self._set_up(chip, self._shapes(chip))
+        else:
             self.manufacture(chip)
 
     def cells(self) -> tuple[CellState, ...]:
@@ -104,7 +124,7 @@ class EmulatedDevices:
                     "The board's emulators hold the differences of cells, and no cells; build the board with "
                     "[hardware] programmer = true"
                 )
-            self._bus.fill(emulator_address(layer) + POINTER, np.zeros(1, np.uint32))
+            self._fill(emulator_address(layer) + POINTER, 0)
             count = shape.depth * shape.load_words
             answers = self._bus.execute(accesses(READ, np.full(count, emulator_address(layer) + CELLS)))
             _check_answers(answers, layer)
@@ -128,18 +148,32 @@ class EmulatedDevices:
     def _write(self, chip: ProgrammedChip, state: str, arrays: Sequence[CrossbarArray] | None = None) -> None:
         """Write cells in this state into every emulator, after all is known to fit."""
         check_emulated(chip)
-        shapes = [self._shape(chip, layer) for layer in range(self._layers)]
+        shapes = self._shapes(chip)
         cells = self._cells(chip, state, arrays)
         words = [_words(shape, cells, layer) for layer, shape in enumerate(shapes)]
-        self._has, self._chip = "", chip
-        for layer, shape in enumerate(shapes):
+        self._has = ""
+        self._set_up(chip, shapes)
+        for layer in range(len(shapes)):
             at = emulator_address(layer)
-            if shape.gain is None:
-                self._bus.fill(at + GAIN, np.array([cells.gains[layer]], np.uint32))
-            self._bus.fill(at + POINTER, np.zeros(1, np.uint32))
+            self._fill(at + POINTER, 0)
             self._bus.fill(at + CELLS, words[layer])
         if chip.parameters.programmer and (state == "fresh" or chip.programming.method == "write-verify"):
             self._has = digest(chip, "fresh")  # else some conductances have been rounded
+
+    def _set_up(self, chip: ProgrammedChip, shapes: Sequence[EmulatorShape]) -> None:
+        """Give every emulator what it has to know of the chip besides the cells: gain, and key of the noise."""
+        self._chip = chip
+        for layer, shape in enumerate(shapes):
+            at = emulator_address(layer)
+            if shape.gain is None:
+                self._fill(at + GAIN, chip.layers[layer].gain_shift)
+            if shape.noise:
+                for register, word in zip((KEY_0, KEY_1), key(chip.seed, Purpose.CONVERT, layer), strict=True):
+                    self._fill(at + register, word)
+        self._noisy, self._image_high = any(shape.noise for shape in shapes), None
+
+    def _fill(self, address: int, word: int) -> None:
+        self._bus.fill(address, np.array([word], np.uint32))
 
     def _cells(self, chip: ProgrammedChip, state: str, arrays: Sequence[CrossbarArray] | None) -> BoardCells:
         given = self._given
@@ -153,6 +187,10 @@ class EmulatedDevices:
             raise HostError(
                 f"The given cells are not the {state} ones of this chip, and none can be made: {error}"
             ) from None
+
+    def _shapes(self, chip: ProgrammedChip) -> list[EmulatorShape]:
+        """`_shape` of every layer."""
+        return [self._shape(chip, layer) for layer in range(self._layers)]
 
     def _shape(self, chip: ProgrammedChip, layer: int) -> EmulatorShape:
         """What the emulator of a layer says that it is; `HostError` where the chip needs another one."""
@@ -173,6 +211,7 @@ class EmulatedDevices:
                 levels=chip.device.levels if programmer else found["levels"],
                 weight_bits=None if programmer else found["cell_bits"],
                 gain=None if found["fixed_gain"] == _NO_GAIN else chip.layers[layer].gain_shift,
+                noise=amplitude(chip.device.adc_sigma),
             )
         except SpikeLoomError as error:
             raise HostError(f"The emulator of layer {layer} on the board makes no sense: {error}") from None

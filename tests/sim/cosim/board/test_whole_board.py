@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def chip_of(seed: int, sizes: list[int], **fields: Any) -> ProgrammedChip:
     return random_chip(np.random.default_rng(seed), **{"sizes": sizes, "read_sigma": 0.0, **fields})
 
 
-def run(chip: ProgrammedChip, folder: Path, images: int, fixed: bool, **options: Any) -> tuple[int, int]:
+def run(
+    chip: ProgrammedChip, folder: Path, images: int, fixed: bool, ids: np.ndarray | None = None, **options: Any
+) -> tuple[int, int]:
     """Load a chip into its board, run images, and compare all there is; how many values, and images with cycles."""
     unit = board_unit(chip, fixed, **options)
     pixels = random_pixels(np.random.default_rng(images), images, chip.parameters.inputs)
@@ -44,7 +47,7 @@ def run(chip: ProgrammedChip, folder: Path, images: int, fixed: bool, **options:
                 same_programming(report, done)
                 for state, layer in zip(host.transport.devices.cells(), done.layers, strict=True):
                     assert np.array_equal(state.g_S, layer.state.g_S)
-            result = host.infer(pixels)
+            result = host.infer(pixels, ids)
             counters, status = host.counters(), host.status()
             assert host.transport.repeated == 0
     assert status["status"] == ("loaded",) and status["errors"] == ()
@@ -53,7 +56,8 @@ def run(chip: ProgrammedChip, folder: Path, images: int, fixed: bool, **options:
     if chip.parameters.activity_counters:
         assert [layer["spikes"] for layer in counters["layers"]] == result.spikes[-1].tolist()
     compared = check_record(chip, pixels, result, board.record)
-    return compared, check_cycles(chip, unit, pixels, result) if chip.parameters.plan.is_dense_chain else 0
+    timed = chip.parameters.plan.is_dense_chain and ids is None
+    return compared, check_cycles(chip, unit, pixels, result) if timed else 0
 
 
 def test_a_frozen_chip_with_fixed_gains(tmp_path: Path) -> None:
@@ -88,6 +92,32 @@ def test_rate_coding_without_counters(tmp_path: Path) -> None:
     assert values > 1500 and timed >= 8
 
 
+def test_noise_of_a_generator_on_the_board(tmp_path: Path) -> None:
+    """The same noise as the reference's; an image has it wherever it stands, also past the numbers that tags have."""
+    chip = chip_of(
+        4, [21, 10, 4], programmer=False, device=FROZEN.model_copy(update={"adc_sigma": 0.8}), row_bits=1,
+        coding=Coding.RATE, tile_rows=8, lanes=4, phases=1, t_max=9, max_steps=9,
+    )  # fmt: skip
+    quiet = replace(chip, device=FROZEN)
+    pixels = random_pixels(np.random.default_rng(12), 12, 21)
+    assert not np.array_equal(run_reference(chip, pixels).margins, run_reference(quiet, pixels).margins)
+    values, timed = run(chip, tmp_path / "timed", 12, fixed=True)
+    assert values > 1500 and timed >= 8
+    ids = np.array([65534, 65535, 65536, 65537, 7, 3, 4294967295, 131072 * 5, 131072 * 5 + 1, 65535, 0, 65536])
+    assert run(chip, tmp_path / "numbered", 12, fixed=True, ids=ids)[0] == values
+
+
+def test_noise_at_every_position(tmp_path: Path) -> None:
+    """Windows, pooling and joins; gains are loaded; analog inputs and products are in `tests/hw/emulator`."""
+    rng = np.random.default_rng(3)
+    device = FROZEN.model_copy(update={"adc_sigma": 1.5})
+    chip = random_chip(
+        rng, programmer=False, plan=random_plan(rng), row_bits=1, coding=Coding.EVEN, device=device,
+    )  # fmt: skip
+    assert max(layer.positions for layer in chip.parameters.layers) > 1
+    assert run(chip, tmp_path, 4, fixed=False, rows_per_cycle=2)[0] > 500
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_any_chip(tmp_path: Path, seed: int) -> None:
@@ -96,6 +126,7 @@ def test_any_chip(tmp_path: Path, seed: int) -> None:
     pulses, programmer = seed % 3 == 0, seed % 3 < 2
     exact = FAULTY.model_copy(update={"device_sigma": 0.0})  # spread is out of a cell's range, unless by pulses
     device = FAULTY if pulses else exact if programmer else FROZEN
+    device = device.model_copy(update={"adc_sigma": (0.0, 0.6)[seed // 3 % 2]})
     fields: dict[str, Any] = {"device": device, "programming": PULSES if pulses else DIRECT}
     plan: dict[str, Any] = {"plan": random_plan(rng), "row_bits": 1, "coding": Coding.EVEN} if seed % 4 == 3 else {}
     chip = random_chip(rng, programmer=programmer, read_sigma=0.0, **plan, **fields)
