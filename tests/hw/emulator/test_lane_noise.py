@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from typing import Any
 
-import numpy as np
 import pytest
 
 from spikeloom.hw.emulator.lane_noise import NOISE_CYCLES, LaneNoise, times_power
