@@ -1,4 +1,4 @@
-"""The random words of a read: known answers of Threefry-2x32-20, and those of the model; when they are there, proven."""
+"""The random words of a read: known answers of Threefry-2x32-20, those of the model, and when they are ready, proven."""
 
 from __future__ import annotations
 
