@@ -56,6 +56,7 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "readout": readout,
         "input_codings": draw(st.sampled_from(["all", "used"])),
         "neuron_features": draw(st.sampled_from(["all", "used"])),
+        "adc_sigma": draw(st.sampled_from([0.0, 0.0127, 0.5, 3.0])),
         **{name: draw(st.booleans()) for name in ALL_OPTIONAL},
     }
     if maps:

@@ -12,7 +12,7 @@ from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.sim.chip.cell_kinds import CELL_CHOICES, CELLS, CellKind
 from spikeloom.sim.chip.device_options import DeviceOptions
 from spikeloom.sim.chip.energy_calibration import Calibration, Interval, interval
-from spikeloom.sim.chip.units import CODES_PER_LEVEL
+from spikeloom.sim.chip.units import ADC_SIGMAS, CODES_PER_LEVEL
 from spikeloom.sim.common.units import CAPACITANCE, ENERGY, Table
 
 __all__ = ["Device", "Energy", "Interval", "Programming"]
@@ -33,6 +33,11 @@ class Device(DeviceOptions):
             raise SpikeLoomError(problem)
         if self.stuck_on + self.stuck_off > 1.0:
             raise SpikeLoomError(f"stuck_on + stuck_off must be at most 1, not {self.stuck_on + self.stuck_off!r}")
+        if 0.0 < self.adc_sigma < ADC_SIGMAS[0]:
+            raise SpikeLoomError(
+                f"adc_sigma must be 0.0 (no noise) or at least {ADC_SIGMAS[0]:g} codes, the step in which the noise is "
+                f"made, not {self.adc_sigma!r}"
+            )
         return self
 
     @property

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails
 
 from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
+from spikeloom.sim.chip.units import ADC_SIGMAS
 from spikeloom.sim.common.arguments import plain_numbers
 from spikeloom.sim.common.units import (
     CONDUCTANCE,
@@ -55,6 +56,16 @@ class DeviceOptions(Table):
     ] = 0.0
     read_sigma: Annotated[
         Sigma, Field(description="read noise of a cell, relative to its conductance, drawn anew at each read")
+    ] = 0.0
+    adc_sigma: Annotated[
+        float,
+        Field(
+            ge=0.0,
+            le=ADC_SIGMAS[1],
+            allow_inf_nan=False,
+            description="noise of readout and ADC, codes rms at the layer's gain, drawn anew at each conversion; 0, or "
+            f"at least {ADC_SIGMAS[0]:g}",
+        ),
     ] = 0.0
     stuck_on: Annotated[Share, Field(description="share of cells stuck at g_max")] = 0.0
     stuck_off: Annotated[Share, Field(description="share of cells stuck at g_min")] = 0.0
@@ -168,6 +179,11 @@ class DeviceOptions(Table):
             kept = {name: v for name, v in extra.items() if name not in fields or v != fields[name].default}
             object.__setattr__(copied, "__pydantic_extra__", kept)
         return copied
+
+    @property
+    def reads_noisy(self) -> bool:
+        """Whether two reads of the same rows may have different codes: cells or conversions have noise."""
+        return self.read_sigma > 0.0 or self.adc_sigma > 0.0
 
     @property
     def levels(self) -> int:

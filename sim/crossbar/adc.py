@@ -1,13 +1,17 @@
-"""Read noise and ADC: exact integer column sums in, codes out.
+"""Read noise, noise of the conversion and ADC: exact integer column sums in, codes out.
 
 One function turns sums into codes, for a batch and for a single read alike; all of its arithmetic is elementwise in
 float64, so both give the same bits. Floating-point shortcuts (fastmath) are off.
 
 With u = sum x * W and v = sum x^2 * Q over the driven rows of a tile (`sim.crossbar.row_sums`), full scale S = 255 for
-8-bit row codes and 1 else, read noise sigma and one Gaussian N per column:
+8-bit row codes and 1 else, read noise sigma and one Gaussian N per column, and A t of the conversion's noise:
 
-    I    = u * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N          in units of V_read * dG
+    I    = (u + A t S 2^g) * 2^-10 / S + sigma * sqrt(v * 2^-4) / S * N        in units of V_read * dG
     code = clip(round_half_even(I / 2^g), low, high)
+
+u + A t S 2^g is a whole number below 2^53, so double precision holds it, and the only rounding before that of the code
+is that of the division by S: as long as a code is in the range, exact enough never to take it to or from a tie. Without
+read noise codes are those of whole numbers, as hardware computes them.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from numpy.typing import NDArray
 from spikeloom.sim.chip.units import CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.random_numbers import fill_words
+from spikeloom.sim.crossbar.conversion_noise import draw, fill_products, multiply, read_words
 from spikeloom.sim.crossbar.grids import Grid
 from spikeloom.sim.crossbar.row_sums import add_rows, list_driven, list_rows
 
@@ -33,7 +38,8 @@ _TOGETHER = 1024
 class Converter(NamedTuple):
     """The converters of a crossbar, and the noise of its reads.
 
-    k0, k1 : key of the noise's random numbers
+    words : uint64 [6]: keys, of two words each, of the random numbers of read noise and of conversions; A S 2^g above,
+        0 of conversions without noise; lanes of a row tile. One array: Numba takes its time for every argument
     table : float32 [65536], normal quantiles
     full_scale : S above
     sigma, noise_lsb : read noise, relative to a cell; unit of v, squared conductance steps
@@ -41,8 +47,7 @@ class Converter(NamedTuple):
     low, high : range of the codes
     """
 
-    k0: np.uint64
-    k1: np.uint64
+    words: NDArray[np.uint64]
     table: NDArray[np.float32]
     full_scale: float
     sigma: float
@@ -83,11 +88,14 @@ class ReadGrids(NamedTuple):
 
 
 class _Noise(NamedTuple):
-    """Scratch of the noise: counters and words uint32 [4, blocks], Gaussians float32 [8 * blocks of a read]."""
+    """Scratch of the noise: counters and words uint32 [4, blocks], Gaussians float32 [8 * blocks of a read]; of the
+    conversions' noise products uint32 [columns], or nothing without it.
+    """
 
     counters: NDArray[np.uint32]
     words: NDArray[np.uint32]
     normals: NDArray[np.float32]
+    products: NDArray[np.uint32]
 
 
 @kernel()
@@ -105,9 +113,9 @@ def _digitise_tiles(
 ) -> None:
     """Codes and over flags of the row tiles `tiles[e]` of the reads `which[e]`, e < count."""
     units, u, v = sums
-    k0, k1, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high = converter
+    keys, table, full_scale, sigma, noise_lsb, inverse_lsb, low, high = converter
     codes, over, overs = converted
-    counters, words, normals = noise
+    counters, words, normals, products = noise
     positions = codes.shape[0] // source.shape[0]
     columns = codes.shape[2]
     blocks = (columns + 7) // 8
@@ -118,7 +126,9 @@ def _digitise_tiles(
                 counters[1, e * blocks + block] = first + which[e] % positions
                 counters[2, e * blocks + block] = tiles[e]
                 counters[3, e * blocks + block] = block
-        fill_words(words, counters, count * blocks, k0, k1)
+        fill_words(words, counters, count * blocks, keys[0], keys[1])
+    noise_step = np.float64(keys[4])
+    drawn, a, of_tiles, word = np.int64(-1), np.uint64(0), np.uint64(0), np.uint64(0)
     for e in range(count):
         read, tile = which[e], tiles[e]
         at = source[read // positions] * positions + read % positions
@@ -130,8 +140,17 @@ def _digitise_tiles(
                     word = words[part, e * blocks + block]
                     normals[8 * block + 2 * part] = table[word & np.uint32(0xFFFF)]
                     normals[8 * block + 2 * part + 1] = table[word >> np.uint32(16)]
+        if noise_step > 0.0:
+            if read != drawn:
+                a, b = read_words(images[read // positions], first + read % positions, keys[2], keys[3])
+                of_tiles = fill_products(products, np.int64(keys[5]), b)
+                drawn = read
+            word = a ^ multiply(of_tiles, np.uint64(tile))
         for i in range(columns):
-            current = (np.float64(u[at, tile, i]) * unit) * _CURRENT_LSB / full_scale
+            current = np.float64(u[at, tile, i]) * unit
+            if noise_step > 0.0:
+                current += noise_step * np.float64(draw(np.uint64(products[i]) ^ word))
+            current = current * _CURRENT_LSB / full_scale
             if sigma > 0.0:
                 spread = np.sqrt((np.float64(v[at, tile, i]) * (unit * unit)) * noise_lsb)
                 current += sigma * spread / full_scale * np.float64(normals[i])
@@ -166,7 +185,8 @@ def digitise(
     blocks = (codes.shape[2] + 7) // 8
     most = max(1, _TOGETHER // blocks)
     counters = np.empty((4, most * blocks), np.uint32)
-    noise = _Noise(counters, np.empty_like(counters), np.empty(8 * blocks, np.float32))
+    products = np.empty(codes.shape[2] if converter[0][4] else 0, np.uint32)
+    noise = _Noise(counters, np.empty_like(counters), np.empty(8 * blocks, np.float32), products)
     which, tiles = np.empty(most, np.int64), np.empty(most, np.int64)
     count = 0
     overs[:] = 0

@@ -17,6 +17,7 @@ they are until `CrossbarArray.age` moves them; nothing in the reads themselves c
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -31,6 +32,7 @@ from spikeloom.sim.chip.units import NOISE_BITS
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.crossbar.adc import Converted, Converter, ReadGrids, Sums, convert_single, digitise
+from spikeloom.sim.crossbar.conversion_noise import LARGEST_DRAW, amplitude, size_problem
 from spikeloom.sim.crossbar.grids import Grid, Grids, currents, loads, noise_powers
 from spikeloom.sim.crossbar.stray import stray_grid
 from spikeloom.sim.crossbar.sums import GridSums, RowSums
@@ -92,14 +94,17 @@ class CrossbarArray:
             self._set_cells(after_pulses(device, programmed_S, parameters, seed, index), 0)
         self.gain_shift = layer.gain_shift
         self.full_scale = 255.0 if parameters.row_bits == 8 else 1.0
+        if problem := size_problem(parameters, device.adc_sigma):
+            raise SpikeLoomError(f"Layer {index} {problem}")
+        self._noise_step = amplitude(device.adc_sigma) * int(self.full_scale) << layer.gain_shift
         self._q: Grid = np.zeros((1, 1), np.int16)
         self.stray_grid: NDArray[np.int64] | None = None
         self._stray_sums = np.zeros((0, 0), np.int64)
         self._use_cells(progress)
 
     @property
-    def noisy(self) -> bool:
-        """Whether reads are noisy (read_sigma > 0)."""
+    def cells_noisy(self) -> bool:
+        """Whether cells have read noise (read_sigma > 0), for which sums of Q are needed."""
         return self.device.read_sigma > 0.0
 
     @property
@@ -156,7 +161,7 @@ class CrossbarArray:
             return
         p, n = aged_S / self.device.step_S
         self._w[rows] = currents(p, n)
-        if self.noisy:
+        if self.cells_noisy:
             self._q[rows] = noise_powers(p, n, self.noise_bits)
         self.row_conductance[rows] = loads(p, n)
         self._forget_sums()
@@ -279,10 +284,10 @@ class CrossbarArray:
         self.row_conductance = loads(p, n)
         top = 255 if self.parameters.row_bits == 8 else 1
         moved_S = device.reachable_S[1] if self._drift is not None and device.wire_ohm == 0.0 else None
-        grids = Grids(self.index, self.parameters, device, moved_S)
+        grids = Grids(self.index, self.parameters, device, moved_S, LARGEST_DRAW * self._noise_step)
         self._w, u_type = grids.narrow(currents(p, n), top, currents)
         v_type = u_type
-        if self.noisy:
+        if self.cells_noisy:
             self._q, v_type, self.noise_bits = grids.noise(p, n, top * top)
         self._types = (u_type, v_type)
         if coupling_S is not None:
@@ -294,11 +299,10 @@ class CrossbarArray:
         self._forget_sums()
 
     def _converters(self) -> Converter:
-        """What the compiled functions know of the converters and of the read noise."""
-        k0, k1 = key(self.seed, Purpose.READ, self.index)
+        """What the compiled functions know of the converters and of the noise of reads."""
+        keys = (key(self.seed, purpose, self.index) for purpose in (Purpose.READ, Purpose.CONVERT))
         return Converter(
-            k0=np.uint64(k0),
-            k1=np.uint64(k1),
+            words=np.array([*itertools.chain(*keys), self._noise_step, self.parameters.lanes], np.uint64),
             table=normal_table(),
             full_scale=self.full_scale,
             sigma=self.device.read_sigma,
@@ -311,14 +315,14 @@ class CrossbarArray:
     def _forget_sums(self) -> None:
         """Forget what was made of the cells as they were: the last row vector's sums of `convert_one`, sorted grids."""
         self._sums = GridSums(
-            self.parameters, self._w, self._q, self.noisy, self._types, self.row_conductance, self.stray_grid,
+            self.parameters, self._w, self._q, self.cells_noisy, self._types, self.row_conductance, self.stray_grid,
             self._stray_sums,
         )  # fmt: skip
         self._last = np.zeros((1, self.parameters.inputs), np.uint8)
         self._kept = kept = self._sums.empty(1, 1)
         self._kept_sums = tuple(Sums(kept.unit, kept.current, kept.noise_variance))
         p = self.parameters
-        self._grids = tuple(ReadGrids(p.tile_rows, self.row_conductance, self._w, self._q, self.noisy))
+        self._grids = tuple(ReadGrids(p.tile_rows, self.row_conductance, self._w, self._q, self.cells_noisy))
         self._overs = np.empty(1, np.int64)
 
 

@@ -22,32 +22,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
+from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.units import ADC_SIGMAS, CURRENT_BITS
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.threefry import threefry2x32
 
 __all__ = [
-    "MOST",
+    "LARGEST_DRAW",
     "VARIANCE",
-    "add_noise",
     "amplitude",
     "conversion_noise",
+    "draw",
     "fill_products",
     "multiply",
     "read_words",
     "realised_sigma",
+    "size_problem",
 ]
 
 VARIANCE = 170
 """Of t: eight times that of a digit, (16^2 - 1) / 12."""
-MOST = (1 << 12, 1 << 10, 1 << 10)
+LARGEST_DRAW = 60
+"""Of t."""
+_MOST = (1 << 12, 1 << 10, 1 << 10)
 """Row tiles, column groups and lanes that e has room for."""
 _REDUCTION = np.uint64(0x00400007)
 _MASK = np.uint64(0xFFFFFFFF)
 _1 = np.uint64(1)
-_31 = np.uint64(31)
+_4, _8, _16, _31 = np.uint64(4), np.uint64(8), np.uint64(16), np.uint64(31)
 _DIGITS = np.uint64(0x0F0F0F0F)
-_MEAN = 60
+_BYTE = np.uint64(0xFF)
 
 
 def amplitude(adc_sigma: float) -> int:
@@ -61,6 +65,18 @@ def amplitude(adc_sigma: float) -> int:
 def realised_sigma(noise: int) -> float:
     """Noise of amplitude `noise`, codes rms."""
     return noise * math.sqrt(VARIANCE) / (1 << CURRENT_BITS)
+
+
+def size_problem(parameters: LayerParameters, adc_sigma: float) -> str:
+    """What is wrong with a layer's sizes where its conversions have noise, the rest of a sentence; "" is nothing."""
+    sizes = parameters.row_tiles, parameters.groups, parameters.lanes
+    if adc_sigma == 0.0 or all(size <= most for size, most in zip(sizes, _MOST, strict=True)):
+        return ""
+    return (
+        f"has {sizes[0]} row tiles, {sizes[1]} column groups and {sizes[2]} lanes, and with [device] adc_sigma above 0 "
+        f"at most {_MOST[0]}, {_MOST[1]} and {_MOST[2]} are supported; change [crossbar] tile_rows or [hardware] "
+        "lanes, or set adc_sigma to 0"
+    )
 
 
 @kernel(inline="always")
@@ -114,25 +130,25 @@ def fill_products(products: NDArray[np.uint32], lanes: int, b: np.uint64) -> np.
     return power
 
 
-@kernel()
-def add_noise(noise: NDArray[np.float64], products: NDArray[np.uint32], word: np.uint64, factor: float) -> None:
-    """factor * t of every column, into float64 [columns]; `word` is a xor the product of the tile."""
-    for i in range(products.shape[0]):
-        w = np.uint64(products[i]) ^ word
-        digits = (w & _DIGITS) + ((w >> np.uint64(4)) & _DIGITS)
-        digits += digits >> np.uint64(16)
-        digits += digits >> np.uint64(8)
-        noise[i] = factor * np.float64(np.int64(digits & np.uint64(0xFF)) - _MEAN)
+@kernel(inline="always")
+def draw(word: np.uint64) -> np.int64:
+    """t of a conversion's word w."""
+    digits = (word & _DIGITS) + ((word >> _4) & _DIGITS)
+    digits += digits >> _16
+    digits += digits >> _8
+    return np.int64(digits & _BYTE) - LARGEST_DRAW
 
 
 @kernel()
-def _fill_read(noise: NDArray[np.float64], image: int, read: int, lanes: int, k0: np.uint64, k1: np.uint64) -> None:
+def _fill_read(t: NDArray[np.int64], image: int, read: int, lanes: int, k0: np.uint64, k1: np.uint64) -> None:
     """t of all conversions of a read, into [tiles, columns]."""
     a, b = read_words(image, read, k0, k1)
-    products = np.empty(noise.shape[1], np.uint32)
+    products = np.empty(t.shape[1], np.uint32)
     of_tiles = fill_products(products, lanes, b)
-    for tile in range(noise.shape[0]):
-        add_noise(noise[tile], products, a ^ multiply(of_tiles, np.uint64(tile)), 1.0)
+    for tile in range(t.shape[0]):
+        word = a ^ multiply(of_tiles, np.uint64(tile))
+        for i in range(t.shape[1]):
+            t[tile, i] = draw(np.uint64(products[i]) ^ word)
 
 
 def conversion_noise(
@@ -143,6 +159,6 @@ def conversion_noise(
     key_words : `sim.common.random_words.key` of the seed, `Purpose.CONVERT` and the layer
     image, read : number of the image, and of the layer's read of it: step * positions + position
     """
-    noise = np.empty((tiles, groups * lanes), np.float64)
-    _fill_read(noise, image, read, lanes, np.uint64(key_words[0]), np.uint64(key_words[1]))
-    return noise.astype(np.int64)
+    t = np.empty((tiles, groups * lanes), np.int64)
+    _fill_read(t, image, read, lanes, np.uint64(key_words[0]), np.uint64(key_words[1]))
+    return t

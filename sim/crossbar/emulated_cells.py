@@ -3,7 +3,7 @@
     without programmer    W = rint((Gp - Gn) / dG 2^10) of every pair, which reads see (`sim.crossbar.grids.currents`)
     with programmer       G and D of every cell (`sim.devices.integer_cells`); its W is Gp - Gn
 
-Reads of the emulator have no noise, and its cells do not drift.
+Cells of the emulator have no read noise, and they do not drift; its conversions may have noise (`adc_sigma`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def emulated_weights(
     """W of every layer's pairs, int64 [inputs, outputs], as the reference reads them; cells of any kind that stay.
 
     Variation, stuck cells, errors of programming and IR drop are all in them. `arrays` are the chip's crossbars, if
-    they are there already. Raises ValueError for a chip whose reads have noise, or whose cells drift.
+    they are there already. Raises ValueError for a chip whose cells have read noise, or drift.
     """
     _check_reads(chip)
     if arrays is None:
@@ -97,7 +97,8 @@ def _check_reads(chip: ProgrammedChip) -> None:
     """SpikeLoomError for reads that the emulator does not have."""
     if chip.device.read_sigma > 0.0:
         raise SpikeLoomError(
-            f"The emulator's reads have no noise: read_sigma must be 0.0, not {chip.device.read_sigma!r}"
+            "The emulator's cells have no read noise: [device] read_sigma must be 0.0, not "
+            f"{chip.device.read_sigma!r}; the noise that its reads can have is adc_sigma"
         )
     if chip.device.drifts:
         raise SpikeLoomError(

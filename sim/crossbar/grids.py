@@ -46,12 +46,14 @@ class Grids:
     index, parameters, device : of the layer
     moved_S : highest conductance that a cell can come to while its grid stays, siemens; None if cells do not move, or
         the grid is made anew each time
+    added : most that the noise of a conversion adds to a column sum of currents, which is then to be exact as well
     """
 
     index: int
     parameters: LayerParameters
     device: Device
     moved_S: float | None
+    added: int = 0
 
     def narrow(self, values: NDArray[np.float64], largest: int, grid_of: GridOf) -> tuple[Grid, type]:
         """A grid of whole numbers in the narrowest type, and the type of its sums with factors up to `largest`.
@@ -68,8 +70,8 @@ class Grids:
             high = np.full((), self.moved_S / self.device.step_S)
             top = int(max(grid_of(high, high), grid_of(high, 0.0 * high))) + 1
             bound = top * min(p.tile_rows, p.inputs) * largest
-        if bound >= 1 << 53 or top >= 1 << 29:
-            raise SpikeLoomError(self.not_exact("column sums" if bound >= 1 << 53 else "cells"))
+        if bound + self.added >= 1 << 53 or top >= 1 << 29:
+            raise SpikeLoomError(self.not_exact("cells" if bound + self.added < 1 << 53 else "column sums"))
         narrow: Grid = grid.astype(np.int16 if top < 1 << 15 else np.int32, order="C")  # rows are what is added up
         return narrow, np.int32 if bound < 1 << 31 else np.int64
 

@@ -137,6 +137,14 @@ EFFECTS = EffectList(
         remedy="lower [device] read_sigma, or raise [decision] k so that more steps are averaged",
     ),
     EffectEntry(
+        ("adc_sigma",),
+        "ADC noise",
+        "ADC noise",
+        None,
+        "reads",
+        remedy="lower [device] adc_sigma, or raise [decision] k so that more steps are averaged",
+    ),
+    EffectEntry(
         ("wire_ohm",),
         "IR drop",
         "IR drop",

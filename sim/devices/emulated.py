@@ -28,7 +28,8 @@ class Emulated(CellKind):
     needs = "`device.g_max_S` of at most 2^30 conductance steps"
     unused = (
         (("read_polarity", "acceleration", "drift_every", "refresh_every"), "which does not drift"),
-        (("read_sigma", "pulse_sigma"), "which has no noise"),
+        (("read_sigma",), "whose reads have no other noise than adc_sigma"),
+        (("pulse_sigma",), "whose pulses have no noise"),
         (("pulse_up", "pulse_down", "soft_bounds"), "whose steps are the same up and down, anywhere"),
     )
     unused_pulsed = ((("wire_ohm",), "whose weights are differences of two cells, without wires"),)

@@ -70,8 +70,8 @@ def programming_accuracies(
 ) -> dict[str, float]:
     """Accuracy, 0 .. 1, with levels put exactly into the cells, and programmed without and with fault-aware mapping.
 
-    Read noise and wires are on in all three, and drift in none, so that what differs is programming alone. `images` is
-    uint8 [images, inputs], `labels` integers [images].
+    Noise of reads and wires are on in all three, and drift in none, so that what differs is programming alone.
+    `images` is uint8 [images, inputs], `labels` integers [images].
     """
     device, programming = programmed.device, programmed.programming
     ideal = ideal_cells(programmed)

@@ -14,9 +14,9 @@ __all__ = ["ImageNumbers"]
 class ImageNumbers:
     """Which images have had which numbers, of a chip.
 
-    An image's read noise, and its spikes with rate coding, are drawn at its number. Where the caller gives none,
-    numbers are 0, 1, 2, ... in every call: a loop over batches that leaves them out draws the same noise for every
-    batch, and the accuracy of all of them together spreads too widely.
+    The noise of an image's reads, and its spikes with rate coding, are drawn at its number. Where the caller gives
+    none, numbers are 0, 1, 2, ... in every call: a loop over batches that leaves them out draws the same noise for
+    every batch, and the accuracy of all of them together spreads too widely.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class ImageNumbers:
         numbers = range(len(digests)) if ids is None else ids.tolist()
         names = [digest.tobytes() for digest in digests]
         others = sum(self._seen.get(number, name) != name for number, name in zip(numbers, names, strict=True))
-        if others and ids is None and (chip.device.read_sigma > 0.0 or chip.coding.draws_seeds):
+        if others and ids is None and (chip.device.reads_noisy or chip.coding.draws_seeds):
             count, start = len(digests), max(self._seen) + 1
             what = "This image has the number, and so the random draws, of another one"
             if count > 1:

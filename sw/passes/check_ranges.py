@@ -1,4 +1,4 @@
-"""Sizes that a network must not exceed: load addresses, memories of maps, addresses of read noise."""
+"""Sizes that a network must not exceed: load addresses, memories of maps, addresses of reads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ROW_BITS = 1 << 18
 """Bits of a vector of the Verilog: the image in the encoder, or the rows of a crossbar. Writing one takes Amaranth
 18 kB of memory and 0.3 ms per bit, so that these take 5 GB and more than a minute."""
 _MAX_READS = 1 << 32
-"""Reads of a layer in an image: each has a number of its own in the addresses of read noise."""
+"""Reads of a layer in an image: each has a number of its own in the addresses of their noise."""
 
 
 def check_network(network: Network, config: Config) -> None:

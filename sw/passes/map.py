@@ -16,6 +16,7 @@ from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import Plan
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
+from spikeloom.sim.crossbar.conversion_noise import size_problem
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.passes.check_ranges import check_layer
@@ -139,7 +140,9 @@ def _reset(config: Config, last: bool) -> Reset:
 
 
 def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
-    """Raise `ConfigError` for a layer that its programmer, its membranes or its registers do not hold."""
+    """Raise `ConfigError` for a layer that its programmer, membranes, registers or addresses of noise do not hold."""
+    if problem := size_problem(shape, config.device.adc_sigma):
+        raise ConfigError(config.name, [f"layer '{layer.name}' {problem}"])
     pairs = shape.lanes * shape.row_tiles
     if shape.programmer and pairs > MAX_TARGETS:
         raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.crossbar.array import CrossbarArray
+from tests.models.conversions import plain_conversion_noise
 from tests.models.neuron import update
 from tests.sim.common.test_random_numbers import plain_philox
 
@@ -38,12 +40,21 @@ def plain_codes(
                 a, b = float(g_p[j, i]) / device.step_S, float(g_n[j, i]) / device.step_S
                 u += rows[j] * round((a - b) * 2**10)
                 v += rows[j] ** 2 * round((a * a + b * b) * 2**array.noise_bits)
+            if device.adc_sigma > 0:
+                key_words = array.seed, Purpose.CONVERT << 16 | array.index
+                noise = round(device.adc_sigma * 1024 / math.sqrt(170))
+                t = plain_conversion_noise(key_words, image_id, read, tile, i, p.lanes)
+                u += noise * t * full_scale * 2**gain_shift
+            if device.read_sigma == 0:  # in whole numbers, as hardware does
+                rounded = round(Fraction(u, full_scale << 10 + gain_shift))
+                codes[tile][i] = min(max(rounded, p.code_min), p.code_max)
+                over[tile][i] = not p.code_min <= rounded <= p.code_max
+                continue
             current = u * 2.0**-10 / full_scale
-            if device.read_sigma > 0:
-                words = plain_philox((image_id, read, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
-                word = words[i % 8 // 2]
-                normal = float(normal_table()[word >> 16 if i % 2 else word & 0xFFFF])
-                current += device.read_sigma * math.sqrt(v * 2.0**-array.noise_bits) / full_scale * normal
+            words = plain_philox((image_id, read, tile, i // 8), (array.seed, Purpose.READ << 16 | array.index))
+            word = words[i % 8 // 2]
+            normal = float(normal_table()[word >> 16 if i % 2 else word & 0xFFFF])
+            current += device.read_sigma * math.sqrt(v * 2.0**-array.noise_bits) / full_scale * normal
             rounded = round(current / 2**gain_shift)
             codes[tile][i] = min(max(rounded, p.code_min), p.code_max)
             over[tile][i] = not p.code_min <= rounded <= p.code_max

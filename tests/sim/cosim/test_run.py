@@ -60,6 +60,27 @@ def test_every_spike_membrane_and_counter_agrees(simulator: str) -> None:
     assert got.cycles is not None and (got.cycles > got.steps).all()
 
 
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"cell": "emulated", "read_sigma": 0.0, "adc_bits": 8},
+        {"adc_bits": 1},
+        {"coding": Coding.ANALOG, "row_bits": 8, "read_sigma": 0.0},
+        {"cell": "tantalum", "g_min_S": 1e-4, "g_max_S": 0.025, "wire_ohm": 0.5, "acceleration": 1e9},
+    ],
+)
+def test_noise_of_conversions_agrees(simulator: str, overrides: dict) -> None:
+    """Emulated and drifting cells, sense amplifiers, analog rows; images of any numbers."""
+    quiet, chip = (small_chip(**overrides, adc_sigma=sigma) for sigma in (0.0, 1.0))
+    pixels, ids = PIXELS[:8], np.array([0, 7, 0xFFFFFFFF, 1 << 16, 3, 1 << 31, 12, 13])
+    expected = run_reference(chip, pixels, ids=ids, trace="full")
+    got = run_cosim(chip, pixels, ids=ids, trace="full", simulator=simulator, stalls=True)
+    assert expected.compare(got) > 0
+    with pytest.raises(Mismatch):
+        expected.compare(run_reference(quiet, pixels, ids=ids, trace="full"))
+
+
 @pytest.mark.parametrize(
     "simulator", [pytest.param("verilator", marks=pytest.mark.slow), pytest.param("icarus", marks=icarus)]
 )

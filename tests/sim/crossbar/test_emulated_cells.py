@@ -108,11 +108,23 @@ def test_weights_of_a_frozen_chip_have_every_effect_in_them(cell: str) -> None:
     assert np.array_equal(ideal[1], chip_of(4, Device(cell=cell), Programming()).layers[1].weights * 1024)
 
 
+def test_noise_of_conversions_leaves_weights_and_cells_as_they_are() -> None:
+    quiet, noisy = (chip_of(3, FAULTY.model_copy(update={"adc_sigma": sigma})) for sigma in (0.0, 0.5))
+    for weights, others in zip(emulated_weights(quiet), emulated_weights(noisy), strict=True):
+        assert np.array_equal(weights, others)
+    for cells, other in zip(emulated_cells(quiet), emulated_cells(noisy), strict=True):
+        assert np.array_equal(cells.numbers, other.numbers) and np.array_equal(cells.factors, other.factors)
+
+
 def test_what_the_emulator_does_not_have_is_refused() -> None:
     chip = chip_of(5, programming=Programming())
     noisy = chip.with_device(Device(read_sigma=0.1))
     for asked in (emulated_weights, emulated_cells):
-        with pytest.raises(ValueError, match=r"^The emulator's reads have no noise: read_sigma must be 0.0, not 0.1$"):
+        with pytest.raises(
+            ValueError,
+            match=r"^The emulator's cells have no read noise: \[device\] read_sigma must be 0.0, not 0.1; the noise "
+            r"that its reads can have is adc_sigma$",
+        ):
             asked(noisy)
     drifting = chip.with_device(Device(cell="tantalum", g_min_S=1e-4, g_max_S=0.025))
     with pytest.raises(ValueError, match=r"^The emulator's cells do not drift, and those of \[device\] cell 'tantalum"):

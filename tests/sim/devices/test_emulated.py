@@ -130,11 +130,16 @@ PULSES = {"programming": {"method": "write-verify"}}
 @pytest.mark.parametrize(
     ("device", "others", "sentence"),
     [
-        ({"read_sigma": 0.1}, {}, "[device] read_sigma must be 0.0 with cell 'emulated', which has no noise, not 0.1"),
+        (
+            {"read_sigma": 0.1},
+            {},
+            "[device] read_sigma must be 0.0 with cell 'emulated', whose reads have no other noise "
+            "than adc_sigma, not 0.1",
+        ),
         (
             {"pulse_sigma": 0.1},
             PULSES,
-            "[device] pulse_sigma must be 0.0 with cell 'emulated', which has no noise, not 0.1",
+            "[device] pulse_sigma must be 0.0 with cell 'emulated', whose pulses have no noise, not 0.1",
         ),
         *(
             (

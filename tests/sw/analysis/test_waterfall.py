@@ -62,9 +62,11 @@ def test_tuned_thresholds_are_a_stage_between_the_converters_and_the_devices():
 
 def test_device_stages_add_up_to_the_device(chip):
     assert device_stages(chip.programmed.with_device(Device())) == []
-    device = Device(device_sigma=0.1, program_sigma=0.2, stuck_on=0.01, read_sigma=0.05, wire_ohm=1.0)
+    device = Device(device_sigma=0.1, program_sigma=0.2, stuck_on=0.01, read_sigma=0.05, adc_sigma=0.5, wire_ohm=1.0)
     stages = device_stages(chip.programmed.with_device(device))
-    assert [name for name, _ in stages] == ["device variation", "programming", "stuck cells", "read noise", "IR drop"]
+    assert [name for name, _ in stages] == [
+        *("device variation", "programming", "stuck cells", "read noise", "ADC noise", "IR drop")
+    ]
     assert stages[0][1].device == Device(device_sigma=0.1) and stages[-1][1].device == device
     drifting = device.model_copy(update={"cell": "tantalum", "acceleration": 2.0})
     with_drift = device_stages(chip.programmed.with_device(drifting))

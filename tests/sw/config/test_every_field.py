@@ -103,6 +103,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "device.device_sigma": (0.1, {}),
     "device.program_sigma": (0.1, {}),
     "device.read_sigma": (0.1, {}),
+    "device.adc_sigma": (1.0, {}),
     "device.stuck_on": (0.05, {}),
     "device.stuck_off": (0.05, {}),
     "device.wire_ohm": (100.0, {}),

@@ -20,7 +20,7 @@ def chip(**config: dict) -> Chip:
     return make_chip(seed=3, **config)
 
 
-@pytest.mark.parametrize("config", [NOISY, {"coding": {"input": "rate"}}])
+@pytest.mark.parametrize("config", [NOISY, {"device": {"adc_sigma": 2.0}}, {"coding": {"input": "rate"}}])
 def test_batches_that_get_the_same_draws_are_warned_of_and_told_their_numbers(config: dict) -> None:
     one = chip(**config)
     one.predict(IMAGES[:10])

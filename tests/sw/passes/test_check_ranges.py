@@ -80,6 +80,13 @@ BAD: list[tuple[nn.Module, tuple[int, ...], dict[str, Any], str]] = [
         "layer '0' has 2188 row tiles of 4 lanes, 8752 cell pairs per column group, and its programmer",
     ),
     (
+        chain(nn.Linear(70000, 10)),
+        (70000,),
+        {"device": {"adc_sigma": 0.5}, "crossbar": {"tile_rows": 16}},
+        "layer '0' has 4375 row tiles, 3 column groups and 4 lanes, and with [device] adc_sigma above 0 at most 4096, "
+        "1024 and 1024 are supported; change [crossbar] tile_rows or [hardware] lanes, or set adc_sigma to 0",
+    ),
+    (
         chain(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3)),
         (1, 8, 8),
         {"coding": {"input": "rate", "phases": 16}, "decision": {"t_max": 32767}, "crossbar": {"adc_bits": 16}},

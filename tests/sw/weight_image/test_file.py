@@ -281,6 +281,15 @@ def test_version_9_is_read_with_all_parts():
     assert packed(unpack(joined(content, metadata, chip, "9"), "x")) == content
 
 
+def test_a_chip_from_before_there_was_noise_of_conversions_has_none():
+    content = pack(CHIP.programmed, CHIP.config)
+    metadata, chip = parts_of(content)
+    for table in (chip["device"], chip["config"]["device"]):
+        assert table.pop("adc_sigma") == 0.0
+    loaded = unpack(joined(content, metadata, chip, "10"), "x")
+    assert loaded.programmed.device.adc_sigma == 0.0 and packed(loaded) == content
+
+
 @pytest.mark.parametrize("name", ALL_OPTIONAL)
 def test_parts_that_are_missing_are_kept_and_named(path, name):
     lean = make_chip(**SETTINGS, hardware={name: False})
