@@ -87,6 +87,8 @@ def test_a_pll_runs(board: str, connected: dict[str, str], settings: dict[str, s
     assert len(feedback) == 2 * len(set(feedback)) == 2 * ("EHXPLLL" in text), (
         "the feedback is the output that FEEDBK_PATH names"
     )
+    reset = made.sources["top.il"]
+    assert r"connect \D { \locked [0] \pll_lock [0] }" in reset and "wire width 12 \\count\n" in reset, "4,096 cycles"
     assert {"LOCK"} <= set(re.findall(r"connect \\(\w+) \\pll_lock", text))
 
 
