@@ -57,6 +57,7 @@ def board_design(name: str, sizes: tuple[int, ...], lanes: int, rows: int, clock
         buffer_bytes=board.buffer_bytes,
         rows_per_cycle=rows,
         gains=(2,) * (len(sizes) - 1),
+        block_bits=board.memory_bits,
     )
     with tempfile.TemporaryDirectory(prefix="bench-board-") as folder:
         built = build(project_of(board, clock, unit_text(unit)), Path(folder))

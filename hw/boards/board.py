@@ -59,6 +59,11 @@ class Board:
     error_led: ClassVar[int] = 1
     loader: ClassVar[tuple[str, ...]]
 
+    @property
+    def memory_bits(self) -> int:
+        """Bits of a block memory that emulators use: those of the ninth bits of a byte are not."""
+        return 1 << self.block_ram_bits.bit_length() - 1
+
     def platform(self) -> Any:
         """A new platform of amaranth-boards, which is imported here since few programs need it."""
         raise NotImplementedError

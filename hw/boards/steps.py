@@ -121,6 +121,10 @@ class Steps:
             self._call(step, work)
             seconds = time.perf_counter() - began
             return Done(self._keep(step, work, seconds), seconds, False)
+        except OSError as error:
+            if error.filename is None:  # of a write: no space is left, where?
+                raise OSError(error.errno, error.strerror, str(self._folder)) from error
+            raise
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

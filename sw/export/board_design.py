@@ -45,7 +45,7 @@ def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock:
         clock_Hz=round(clock.Hz),
         clocks_per_bit=board.clocks_per_bit(clock, section.baud or None),
         buffer_bytes=board.buffer_bytes,
-        block_bits=1 << board.block_ram_bits.bit_length() - 1,  # those of the ninth bits of a byte are not used
+        block_bits=board.memory_bits,
         rows_per_cycle=section.rows_per_cycle,
         levels=chip.device.levels,
         noise=amplitude(chip.device.adc_sigma),

@@ -32,7 +32,8 @@ class Speed:
 
     Parameters
     ----------
-    latency_cycles : mean, from an image's first pixel in the accelerator to its result
+    latency_cycles : mean, from an image's first pixel in the accelerator, or the result before if that is later, to its
+        result
     interval_cycles : mean, from one result to the next of images back to back
     images : on how many images it was measured
     measured : how, in words, and on which images

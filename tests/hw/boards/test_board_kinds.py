@@ -46,6 +46,10 @@ def test_rates_of_the_serial_port(baud: int, sentence: str) -> None:
     assert sentence in str(error.value)
 
 
+def test_memories_are_powers_of_two() -> None:
+    assert [BOARDS[name].memory_bits for name in ("ulx3s-85f", "ice40-hx8k-evn", "icebreaker")] == [16384, 4096, 4096]
+
+
 def test_what_does_not_fit_is_said() -> None:
     board = BOARDS["ice40-hx8k-evn"]
     board.check_capacity(Usage(luts=7680, flip_flops=7680, block_rams=32), "It", "wait")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -108,6 +109,16 @@ def test_an_interrupt_leaves_nothing_but_the_log(bench: Bench) -> None:
     assert bench.names() == [] and bench.steps.log("pack").exists()
     bench.tools.order()
     assert not bench.steps.run(bench.step).resumed
+
+
+def test_a_full_disk_is_named_by_its_folder(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        bench.steps.run(bench.step)
+    assert error.value.filename == str(bench.folder) and bench.names() == []
 
 
 def test_what_a_killed_process_left_is_removed(bench: Bench) -> None:

@@ -61,6 +61,56 @@ def test_every_board_has_its_pll(board: str, clock_Hz: float | None, pll: str) -
     assert len(re.findall(r"LOCATE|set_io", made.constraints[1])) == pins
 
 
+@pytest.mark.parametrize(
+    ("board", "connected", "settings"),
+    [
+        (
+            "ulx3s-85f",
+            {"RST": "1'0", "STDBY": "1'0", "PHASEDIR": "1'1", "PHASESTEP": "1'1", "PHASELOADREG": "1'1"},
+            {
+                "CLKOP_DIV": "24", "CLKOS_DIV": "12", "CLKOP_CPHASE": "23", "CLKOS_CPHASE": "11",
+                "FEEDBK_PATH": '"CLKOP"',
+                "PLLRST_ENA": '"DISABLED"', "CLKOP_ENABLE": '"ENABLED"', "CLKOS_ENABLE": '"ENABLED"',
+            },
+        ),
+        ("ice40-hx8k-evn", {"RESETB": "1'1", "BYPASS": "1'0"}, {"FEEDBACK_PATH": '"SIMPLE"', "FILTER_RANGE": "1"}),
+        ("icebreaker", {"RESETB": "1'1", "BYPASS": "1'0"}, {"FEEDBACK_PATH": '"SIMPLE"', "FILTER_RANGE": "1"}),
+    ],
+)  # fmt: skip
+def test_a_pll_runs(board: str, connected: dict[str, str], settings: dict[str, str]) -> None:
+    """No simulation has a PLL: one that is held in reset would be a board that never answers."""
+    made = project_of(BOARDS[board], BOARDS[board].clock(), unit_text(StandIn(9)))
+    (text,) = re.findall(r"cell \\(?:EHXPLLL|SB_PLL40_\w+).*?\n  end\n", made.sources["top.il"], re.S)
+    assert dict(re.findall(r"connect \\(\w+) (.*)", text)).items() >= connected.items()
+    assert dict(re.findall(r"parameter \\(\w+) (.*)", text)).items() >= settings.items()
+    feedback = re.findall(r"connect \\(?:CLKFB|CLKOP) (\S+)", text)
+    assert len(feedback) == 2 * len(set(feedback)) == 2 * ("EHXPLLL" in text), (
+        "the feedback is the output that FEEDBK_PATH names"
+    )
+    reset = made.sources["top.il"]
+    assert r"connect \D { \locked [0] \pll_lock [0] }" in reset and "wire width 12 \\count\n" in reset, "4,096 cycles"
+    assert {"LOCK"} <= set(re.findall(r"connect \\(\w+) \\pll_lock", text))
+
+
+@pytest.mark.parametrize(
+    ("board", "busy", "error"), [("ulx3s-85f", "B2", "C2"), ("ice40-hx8k-evn", "C3", "B3"), ("icebreaker", "37", "11")]
+)
+def test_lamps_are_at_the_pins_of_the_pages(board: str, busy: str, error: str) -> None:
+    """D0 and D1 of a ULX3S, D2 and D3 of the HX8K board, green and red of an iCEBreaker."""
+    made = project_of(BOARDS[board], BOARDS[board].clock(), unit_text(StandIn(9)))
+    sites = re.findall(r'(?:set_io|LOCATE COMP) "?(\w+)"? (?:SITE )?"?(\w+)', made.constraints[1])
+    for lamp, site in (("busy", busy), ("error", error)):
+        (text,) = re.findall(rf"module \\top\.pad_{lamp}\n.*?\nend\n", made.sources["top.il"], re.S)
+        (name,) = set(re.findall(r"wire width 1 (?:inout|output) \d+  \\(led\w+)", text))
+        assert dict(sites)[name] == site
+
+
+def test_the_esp32_of_a_ulx3s_is_kept_from_loading_the_fpga() -> None:
+    made = project_of(BOARDS["ulx3s-85f"], BOARDS["ulx3s-85f"].clock(), unit_text(StandIn(9)))
+    (text,) = re.findall(r"module \\top\.pad_esp32\n.*?\nend\n", made.sources["top.il"], re.S)
+    assert re.search(r"cell \$xor .*?connect \\A 1'1\n\s+connect \\B 1'0\n", text, re.S), text
+
+
 def test_a_unit_with_other_ports_is_refused() -> None:
     other: Any = SimpleNamespace(signature=Signature({"rx": In(1), "tx": Out(1)}))
     with pytest.raises(

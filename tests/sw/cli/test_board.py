@@ -253,11 +253,11 @@ def test_the_programs_are_asked_for_once(bench: Bench) -> None:
 
 
 def test_speed_and_accuracy_are_those_of_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    chip = make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False})
+    chip = make_chip(4, 2, hardware={"lanes": 1, "encoder_lanes": 2, "programmer": False}, device={"bits": 3})
     section = BoardSection(name=HX8K, rows_per_cycle=2, gain="loaded")
     unit = module.unit_of(chip, section, BOARDS[HX8K], BOARDS[HX8K].clock())
     assert "module spikeloom_board" in unit_text(unit)["spikeloom_board.sv"]
-    assert [(shape.rows_per_cycle, shape.gain) for shape in unit.shapes] == [(2, None)] * len(unit.shapes)
+    assert [(shape.rows_per_cycle, shape.gain, shape.levels) for shape in unit.shapes] == [(2, None, 8)]
     images = np.arange(40, dtype=np.uint8).reshape(10, 4) * 6
     labels = np.zeros(10, np.int64)
     done: list[tuple[int, int]] = []

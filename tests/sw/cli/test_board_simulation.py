@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.cli.main import app
-from spikeloom.sw.host import Host
+from spikeloom.sw.host import Host, SerialTransport
 from spikeloom.sw.host.errors import TransportClosed
 from tests.fixtures.models import make_chip
 from tests.fixtures.networks import random_pixels
-from tests.fixtures.whole_boards import with_devices
+from tests.fixtures.whole_boards import check_result
 
 COMMAND = """
 from functools import partial
@@ -49,7 +49,11 @@ def test_a_host_connects_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         host.load(tmp_path / "small.loom")
         result = host.infer(pixels)
         reference = run_reference(CHIP.programmed, pixels)
-        assert reference.compare(with_devices(result, reference)) > 20
+        assert check_result(result, reference) >= 4 * len(pixels)
+        assert isinstance(host.transport, SerialTransport)
+        told = host.transport.board
+        assert (told.clock_Hz, told.clocks_per_bit) == (18_000_000, 4)
+        assert (told.buffer_bytes, told.encoder_lanes) == (512, 2)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         late.cancel()
