@@ -108,19 +108,7 @@ class NpuAxi(wiring.Component):
             inner, outer = getattr(axi_lite, name), getattr(self, f"s_axil_{name}")
             m.d.comb += inner.eq(outer) if member.flow == In else outer.eq(inner)
         wiring.connect(m, axi_lite.registers, host.bus)
-        wiring.connect(m, host.load, npu.load)
-        if p.programmer:
-            wiring.connect(m, host.program, npu.program)
-        for index in range(len(p.layers)):
-            if p.programmer:
-                wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
-            if p.activity_counters:
-                wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
-            wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
-            if self._read_address:
-                m.d.comb += getattr(self, f"read_{index}").eq(getattr(npu, f"read_{index}"))
-        if self._read_address:
-            m.d.comb += self.image.eq(npu.result_tag)
+        self._connect(m, host, npu)
 
         # Image frames.
         wiring.connect(m, pixels.pixels, npu.pixels)
@@ -174,3 +162,20 @@ class NpuAxi(wiring.Component):
             self.irq.eq(host.irq),
         ]
         return m
+
+    def _connect(self, m: Module, host: HostBlock, npu: Npu) -> None:
+        """The unit with what its host reaches, and with its crossbars."""
+        p = self._parameters
+        wiring.connect(m, host.load, npu.load)
+        if p.programmer:
+            wiring.connect(m, host.program, npu.program)
+        for index in range(len(p.layers)):
+            if p.programmer:
+                wiring.connect(m, getattr(host, f"programmer_{index}"), getattr(npu, f"programmer_{index}"))
+            if p.activity_counters:
+                wiring.connect(m, getattr(npu, f"activity_{index}"), getattr(host, f"activity_{index}"))
+            wiring.connect(m, getattr(npu, f"crossbar_{index}"), flipped(getattr(self, f"crossbar_{index}")))
+            if self._read_address:
+                m.d.comb += getattr(self, f"read_{index}").eq(getattr(npu, f"read_{index}"))
+        if self._read_address:
+            m.d.comb += self.image.eq(npu.result_tag)

@@ -74,7 +74,7 @@ class BoardUnit(wiring.Component):
                 weight_bits=weight_bits,
                 gain=gain,
                 noise=noise,
-            )  # fmt: skip
+            )
             for layer, gain in zip(parameters.layers, gains or [None] * layers, strict=True)
         )
         self._line = {"clocks_per_bit": clocks_per_bit, "clock_Hz": clock_Hz, "buffer_bytes": buffer_bytes}

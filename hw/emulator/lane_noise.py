@@ -11,15 +11,12 @@ from amaranth.hdl import Cat, Module, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.emulator.shape import LARGEST_NOISE, EmulatorShape
 
 __all__ = ["GROUP_AT", "NOISE_CYCLES", "TILE_AT", "LaneNoise", "times_power"]
 
 _TAPS = (1, 2, 22)
 """Powers in the primitive polynomial x^32 + x^22 + x^2 + x + 1."""
-_MEAN = 60
-"""Of the sum of eight digits 0 .. 15."""
-
 GROUP_AT, TILE_AT = 10, 20
 """Lowest bit of the column group, and of the row tile, in the factor that tells conversions apart."""
 
@@ -97,5 +94,5 @@ class LaneNoise(wiring.Component):
             for number, half in enumerate(halves):
                 digits = [word[16 * number + 4 * digit :][:4] for digit in range(4)]
                 m.d.sync += half.eq((digits[0] + digits[1]) + (digits[2] + digits[3]))
-            m.d.sync += self.noise[lane].eq(halves[0] + halves[1] - _MEAN)
+            m.d.sync += self.noise[lane].eq(halves[0] + halves[1] - LARGEST_NOISE)
         return m

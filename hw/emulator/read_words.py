@@ -21,7 +21,8 @@ class ReadWords(wiring.Component):
 
     Threefry-2x32-20 of the counter (image, read) and the key, a block cipher of additions, rotations and XORs
     [J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011]; the same as
-    `sim.common.threefry`. Two rounds are done in a cycle; before them and after every four, the key is added in another.
+    `sim.common.threefry`. Two rounds are done in a cycle; before them and after every four, the key is added in another
+    cycle.
 
     Members
     -------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, ceil_div
 
-__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LARGEST_NOISE", "LINE_ROWS", "EmulatorShape"]
+__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LARGEST_NOISE", "LINE_ROWS", "NOISY_LIMITS", "EmulatorShape"]
 
 FRACTION_BITS = 10
 """Fraction bits of a conductance, in levels: the grid of `sim.crossbar`."""
@@ -22,7 +22,7 @@ LARGEST_NOISE = 60
 """Largest magnitude of the noise of a conversion, in amplitudes: `hw.emulator.lane_noise`."""
 
 _RANGES = {"levels": (2, 1024), "weight_bits": (2, 24), "noise": (0, 2047)}
-_NOISY_LIMITS = {"lanes": 1 << 10, "groups": 1 << 10, "row_tiles": 1 << 12}
+NOISY_LIMITS = {"lanes": 1 << 10, "groups": 1 << 10, "row_tiles": 1 << 12}
 """What the factors that tell the conversions of a read apart have places for."""
 
 
@@ -69,7 +69,7 @@ class EmulatorShape:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SpikeLoomError(f"Emulator's {name} must be in {low} .. {high}, not {value!r}")
-        for name, most in _NOISY_LIMITS.items() if self.noise else ():
+        for name, most in NOISY_LIMITS.items() if self.noise else ():
             value = getattr(self.parameters, name)
             if value > most:
                 raise SpikeLoomError(f"An emulator with noise takes at most {most} {name}, and the layer has {value}")

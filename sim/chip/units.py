@@ -21,4 +21,4 @@ MAX_VERIFY_CODE = (1 << CELL_CODE_BITS) - 1
 
 ADC_SIGMAS = (0.0127, 16.0)
 """Least and largest noise of a conversion, codes rms: it is made in steps of sqrt(170) 2^-10 codes
-(`sim.crossbar.conversion_noise`)."""
+(`sim.chip.adc_noise`)."""

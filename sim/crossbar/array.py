@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.adc_noise import LARGEST_DRAW, amplitude, size_problem
 from spikeloom.sim.chip.cell_kinds import Drift
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -32,7 +33,6 @@ from spikeloom.sim.chip.units import NOISE_BITS
 from spikeloom.sim.common.random_numbers import normal_table
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.crossbar.adc import Converted, Converter, ReadGrids, Sums, convert_single, digitise
-from spikeloom.sim.crossbar.conversion_noise import LARGEST_DRAW, amplitude, size_problem
 from spikeloom.sim.crossbar.grids import Grid, Grids, currents, loads, noise_powers
 from spikeloom.sim.crossbar.stray import stray_grid
 from spikeloom.sim.crossbar.sums import GridSums, RowSums

@@ -16,67 +16,27 @@ tile each add a product. The sum of eight digits is close to a Gaussian: excess 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.errors import SpikeLoomError
-from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.units import ADC_SIGMAS, CURRENT_BITS
+from spikeloom.sim.chip.adc_noise import LARGEST_DRAW
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.threefry import threefry2x32
 
 __all__ = [
-    "LARGEST_DRAW",
-    "VARIANCE",
-    "amplitude",
     "conversion_noise",
     "draw",
     "fill_products",
     "multiply",
     "read_words",
-    "realised_sigma",
-    "size_problem",
 ]
 
-VARIANCE = 170
-"""Of t: eight times that of a digit, (16^2 - 1) / 12."""
-LARGEST_DRAW = 60
-"""Of t."""
-_MOST = (1 << 12, 1 << 10, 1 << 10)
-"""Row tiles, column groups and lanes that e has room for."""
 _REDUCTION = np.uint64(0x00400007)
 _MASK = np.uint64(0xFFFFFFFF)
 _1 = np.uint64(1)
 _4, _8, _16, _31 = np.uint64(4), np.uint64(8), np.uint64(16), np.uint64(31)
 _DIGITS = np.uint64(0x0F0F0F0F)
 _BYTE = np.uint64(0xFF)
-
-
-def amplitude(adc_sigma: float) -> int:
-    """A of a noise of `adc_sigma` codes rms; 0 of none. Raises ValueError for a noise that cannot be made."""
-    low, high = ADC_SIGMAS
-    if not (adc_sigma == 0.0 or low <= adc_sigma <= high):
-        raise SpikeLoomError(f"adc_sigma must be 0 (no noise) or in {low:g} .. {high:g} codes, not {adc_sigma!r}")
-    return round(adc_sigma * (1 << CURRENT_BITS) / math.sqrt(VARIANCE))
-
-
-def realised_sigma(noise: int) -> float:
-    """Noise of amplitude `noise`, codes rms."""
-    return noise * math.sqrt(VARIANCE) / (1 << CURRENT_BITS)
-
-
-def size_problem(parameters: LayerParameters, adc_sigma: float) -> str:
-    """What is wrong with a layer's sizes where its conversions have noise, the rest of a sentence; "" is nothing."""
-    sizes = parameters.row_tiles, parameters.groups, parameters.lanes
-    if adc_sigma == 0.0 or all(size <= most for size, most in zip(sizes, _MOST, strict=True)):
-        return ""
-    return (
-        f"has {sizes[0]} row tiles, {sizes[1]} column groups and {sizes[2]} lanes, and with [device] adc_sigma above 0 "
-        f"at most {_MOST[0]}, {_MOST[1]} and {_MOST[2]} are supported; change [crossbar] tile_rows or [hardware] "
-        "lanes, or set adc_sigma to 0"
-    )
 
 
 @kernel(inline="always")

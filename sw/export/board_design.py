@@ -13,6 +13,7 @@ from spikeloom.hw.boards.clocks import Clock
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.hw.serial.commands import image, wait_for
 from spikeloom.hw.serial.protocol import OVERHEAD_BYTES, Command, Operation, encode_frame
+from spikeloom.sim.chip.adc_noise import amplitude
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.host.emulated_cells import BoardCells, check_device, check_emulated

@@ -25,6 +25,7 @@ from spikeloom.hw.emulator.cell_words import (
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.serial.protocol import emulator_address
+from spikeloom.sim.chip.adc_noise import amplitude
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.random_words import Purpose, key

@@ -15,8 +15,8 @@ from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import Plan
+from spikeloom.sim.chip.adc_noise import size_problem
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
-from spikeloom.sim.crossbar.conversion_noise import size_problem
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.passes.check_ranges import check_layer

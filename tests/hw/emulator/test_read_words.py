@@ -1,4 +1,4 @@
-"""The random words of a read: known answers of Threefry-2x32-20, those of the model, and when they are ready, proven."""
+"""The random words of a read: known answers of Threefry-2x32-20, those of the model, and a proof of their time."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.parameters import LayerParameters
+from spikeloom.sim.chip.adc_noise import amplitude, realised_sigma
 from spikeloom.sim.chip.device_config import Device, Programming
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.crossbar.array import CrossbarArray, build_arrays
-from spikeloom.sim.crossbar.conversion_noise import amplitude, conversion_noise, realised_sigma
+from spikeloom.sim.crossbar.conversion_noise import conversion_noise
 from tests.fixtures.networks import random_chip
 from tests.models.plain import plain_codes
 from tests.sim.crossbar.test_array import layer_of, row_vectors

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from spikeloom.sim.chip.adc_noise import VARIANCE, amplitude, realised_sigma
 from spikeloom.sim.common.random_words import Purpose, key
 from spikeloom.sim.crossbar.conversion_noise import (
-    VARIANCE,
-    amplitude,
     conversion_noise,
     fill_products,
     multiply,
-    realised_sigma,
 )
 from tests.models.conversions import FIELD, field_product, plain_conversion_noise
 
