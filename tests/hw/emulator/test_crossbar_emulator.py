@@ -40,7 +40,9 @@ def integer_codes(
 
 def random_rows(p: LayerParameters, rng: random.Random) -> np.ndarray:
     density = rng.choice([0.05, 0.3, 1.0])
-    rows = np.array([rng.randrange(1, 1 << p.row_bits) * (rng.random() < density) for _ in range(p.inputs)])
+    top = (1 << p.row_bits) - 1
+    least = rng.choice([1, top])  # full rows give sums that are exact multiples of the divisor, and so ties
+    rows = np.array([rng.randint(least, top) * (rng.random() < density) for _ in range(p.inputs)])
     for tile in range(p.row_tiles):
         if rng.random() < 0.2:
             rows[tile * p.tile_rows : (tile + 1) * p.tile_rows] = 0
@@ -173,5 +175,26 @@ def test_groups_in_any_order() -> None:
             if rng.random() < 0.5:
                 ctx.set(port.convert, 0)
                 await ctx.tick().repeat(rng.randrange(1, 20))
+
+    simulate(dut, bench)
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+def test_ties_of_analog_rows(fixed: bool) -> None:
+    """Sums that are whole multiples of half a code after the division by 255: to the even code."""
+    p = LayerParameters(
+        inputs=3, outputs=12, lanes=4, tile_rows=3, row_bits=8, adc_bits=8, max_gain_shift=2, programmer=False
+    )
+    dut = CrossbarEmulator(parameters=p, gain=1 if fixed else None)
+    w = np.array([np.arange(-24, 24, 4), np.arange(12), np.arange(12) % 3]) * 512
+    rows = np.array([255, 255, 255])
+
+    async def bench(ctx):
+        await load_cells(ctx, dut, emulator_words(dut.shape, w), 1)
+        codes, over, _ = await read(ctx, dut, rows, random.Random(1))
+        wanted, flags = integer_codes(p, w, rows, 1)
+        assert len({int(total) % 4 for total in w.sum(axis=0) // 512}) == 4, "ties at even and odd codes"
+        np.testing.assert_array_equal(codes, wanted)
+        np.testing.assert_array_equal(over, flags)
 
     simulate(dut, bench)
