@@ -108,6 +108,7 @@ class Result:
     class_count : classes that the chip has, for the check of labels; None if it is not known
     counts_from : who has counted `spikes` and what of `activity` the hardware counts: "itself"; "reference", of a unit
         without activity counters; or None, where they are 0 and not known
+    loads_from : likewise, who has added up `conductance` and `stray`: None where crossbars are real, or emulated
     """
 
     classes: NDArray[np.int32]
@@ -124,6 +125,7 @@ class Result:
     origin: Origin | None = field(default=None, repr=False)
     class_count: int | None = None
     counts_from: Literal["itself", "reference"] | None = "itself"
+    loads_from: Literal["itself", "reference"] | None = "itself"
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -158,12 +160,31 @@ class Result:
                 "of chip.predict, or build them, by [hardware] activity_counters = true"
             )
 
+    def check_loads(self) -> None:
+        """Raise `ValueError` for a result without sums over the conductances of the driven rows."""
+        if self.loads_from is None:
+            raise SpikeLoomError(
+                "What the crossbars take is not known of this result: only the model of devices adds up the "
+                "conductances of driven rows, and not a board; give the images too, or a result of chip.predict"
+            )
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of `spikes` and `activity` is known."""
+        return self.counts_from is not None and self.loads_from is not None
+
     def counted_by(self, reference: Result) -> Result:
-        """The result, of a unit without activity counters with the counts of the reference's, of the same images."""
-        if self.counts_from == "itself":
-            return self
-        own = {name: self.activity[name] for name in ACTIVITIES if name not in COUNTERS}
-        return replace(self, spikes=reference.spikes, activity=reference.activity | own, counts_from="reference")
+        """The result with those counts, of the reference's of the same images, that it has not counted itself."""
+        taken: dict[str, Any] = {}
+        known = set(ACTIVITIES)
+        if self.counts_from != "itself":
+            known -= set(COUNTERS)
+            taken |= {"spikes": reference.spikes, "counts_from": "reference"}
+        if self.loads_from != "itself":
+            known &= set(COUNTERS)
+            taken["loads_from"] = "reference"
+        own = {name: self.activity[name] for name in known}
+        return replace(self, activity=reference.activity | own, **taken) if taken else self
 
     @classmethod
     def concatenate(cls, results: Sequence[Result]) -> Result:
@@ -190,6 +211,7 @@ class Result:
             origin=Origin.joined([result.origin for result in results]),
             class_count=results[-1].class_count,
             counts_from=results[-1].counts_from,
+            loads_from=results[-1].loads_from,
         )
 
     def part(self, rows: NDArray[np.int64]) -> Result:
@@ -204,6 +226,7 @@ class Result:
             origin=None if self.origin is None else self.origin.part(rows),
             class_count=self.class_count,
             counts_from=self.counts_from,
+            loads_from=self.loads_from,
         )
 
     def accuracy(self, labels: Any) -> float:
@@ -244,7 +267,8 @@ class Result:
         both = self.counts_from == other.counts_from == "itself"
         if both:
             compared += _compare_array(self.spikes, other.spikes, "spikes", self.ids, names)
-        for name in (name for name in ACTIVITIES if both or name not in COUNTERS):
+        loads = self.loads_from == other.loads_from == "itself"
+        for name in (name for name in ACTIVITIES if (both if name in COUNTERS else loads)):
             compared += _compare_array(self.activity[name], other.activity[name], name, self.ids, names)
         return compared + self._compare_drift(other, names)
 

@@ -60,6 +60,9 @@ class _Viewed(Protocol):
     @property
     def counts_from(self) -> str | None: ...
 
+    @property
+    def loads_from(self) -> str | None: ...
+
 
 def result_line(result: _Viewed) -> str:
     """A result in a line, as `repr` has it between its brackets."""
@@ -91,6 +94,8 @@ def result_rows(result: _Viewed) -> list[tuple[str, str]]:
         rows.append(
             ("activity counts", "of the reference" if result.counts_from else "not known: no activity counters")
         )
+    if result.loads_from != "itself":
+        rows.append(("loads of rows", "of the reference" if result.loads_from else "not known: not of a model"))
     trace = result.trace
     traced = "no" if trace is None else "spikes" if trace.membranes is None else "spikes and membranes"
     return [

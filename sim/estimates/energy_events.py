@@ -109,9 +109,11 @@ class Events:
         ]
 
     def activity(self, name: str) -> list[Counts]:
-        """What was counted in each layer; `ValueError` for counters that the unit does not have."""
+        """What was counted in each layer; `ValueError` for what nobody has counted."""
         if name in COUNTERS:
             self.result.check_counted()
+        else:
+            self.result.check_loads()
         return list(self.result.activity[name].T)
 
 

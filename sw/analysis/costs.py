@@ -70,17 +70,17 @@ def with_cycles(
 
 
 def _counted(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8] | None) -> Result:
-    """The result with counts, those of the reference where the chip has no activity counters and the images are given.
+    """The result with counts, those of the reference where it has none of its own and the images are given.
 
     Raises `ValueError` where a run of the reference takes other steps.
     """
-    if result.counts_from is not None or pixels is None or not len(result):
+    if result.whole or pixels is None or not len(result):
         return result
     reference = run_reference(chip, pixels, ids=result.ids)
     if not np.array_equal(reference.steps, result.steps):
         raise SpikeLoomError(
-            "The chip is built without activity counters, and its images cannot be run again to count, since reads "
-            "have moved its cells in between; give a result of chip.predict"
+            "The result is without counts of its own, and its images cannot be run again to count, since reads have "
+            "moved the chip's cells in between; give a result of chip.predict"
         )
     return result.counted_by(reference)
 
@@ -103,6 +103,8 @@ def energy_facts(chip: ProgrammedChip, result: Result, pixels: NDArray[np.uint8]
         )
     if counted.counts_from == "reference":
         note += " Activity is what the reference counts: the chip is built without activity counters."
+    if counted.loads_from == "reference":
+        note += " What the crossbars take is what the reference adds up: a board does not."
     if table["calibration"] is not None:
         note += f" {calibration_words(table['calibration'])}"
     title = f"Energy per image, mean of {len(result):,}: typical (low .. high)"

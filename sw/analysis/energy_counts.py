@@ -21,6 +21,7 @@ __all__ = ["COMPONENTS", "activity_means", "energy_table"]
 def activity_means(chip: ProgrammedChip, result: Result) -> dict[str, list[float]]:
     """Activity of every layer, mean of an image: what a result counts, `spikes` and `neuron_updates`."""
     result.check_counted()
+    result.check_loads()
     counted = {**result.activity, "spikes": result.spikes, "neuron_updates": neuron_updates(chip, result)}
     return {name: [mean(values[:, index]) for index in range(len(chip.layers))] for name, values in counted.items()}
 

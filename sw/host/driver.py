@@ -213,8 +213,8 @@ class Host:
         Returns
         -------
         the result, with `cycles` and `gaps`, and with counts if the chip has activity counters; its activity's
-        `conductance` and `stray` are 0 where the devices are real, and `drift` is what simulated cells have drifted by
-        since the load
+        `conductance` and `stray` are not known (`loads_from` is None) where the devices are real or emulated, and
+        `drift` is what simulated cells have drifted by since the load
 
         Raises
         ------
@@ -237,9 +237,10 @@ class Host:
                 "A membrane has overflowed: its width does not fit what was loaded; load the weight image that the "
                 "hardware was made for"
             )
-        shape = (len(pixels), len(programmed.layers), 2)
-        sums = np.zeros(shape, np.int64) if devices is None else devices.totals(place, len(pixels))
-        activity = {**fields.pop("activity"), "conductance": sums[:, :, 0], "stray": sums[:, :, 1]}
+        sums = None if devices is None else devices.totals(place, len(pixels))
+        fields["loads_from"] = None if sums is None else "itself"
+        known = np.zeros((len(pixels), len(programmed.layers), 2), np.int64) if sums is None else sums
+        activity = {**fields.pop("activity"), "conductance": known[:, :, 0], "stray": known[:, :, 1]}
         drift = None if devices is None else devices.drift()
         classes = programmed.parameters.classes
         return Result(**fields, activity=activity, ids=numbers, drift=drift, class_count=classes)

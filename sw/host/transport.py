@@ -85,10 +85,10 @@ class Devices(Protocol):
     def drift(self) -> DriftSnapshot | None:
         """Where the cells that were loaded fast have drifted since; None if they do not drift."""
 
-    def totals(self, first: int, count: int) -> NDArray[np.int64]:
+    def totals(self, first: int, count: int) -> NDArray[np.int64] | None:
         """Sums for the energy of the frames from place `first` on, int64 [count, layers, 2]; then forgotten.
 
-        They are `conductance` and `stray` of `sim.chip.result.ACTIVITIES`.
+        They are `conductance` and `stray` of `sim.chip.result.ACTIVITIES`; None where nobody adds them up.
         """
 
 

@@ -22,6 +22,7 @@ __all__ = ["load_result", "save_result"]
 
 _FIELDS = ("classes", "steps", "margins", "reasons", "spikes", "ids")
 _OPTIONAL = ("cycles", "gaps")
+_WHO = ("counts_from", "loads_from")
 _DRIFT = ("row_pulses", "renewed", "earlier")
 
 
@@ -38,8 +39,9 @@ def save_result(path: Path, result: Result, values: int = 0) -> None:
         origin = result.origin
         facts = {"chip": origin.chip, "simulator": origin.simulator, "through_bus": origin.through_bus}
         arrays |= {"origin": np.array(json.dumps(facts)), "origin_images": origin.images}
-    if result.counts_from != "itself":
-        arrays["counts_from"] = np.array(result.counts_from or "")
+    for name in _WHO:
+        if getattr(result, name) != "itself":
+            arrays[name] = np.array(getattr(result, name) or "")
     if result.class_count is not None:
         arrays["class_count"] = np.int64(result.class_count)
     buffer = io.BytesIO()
@@ -58,7 +60,8 @@ def load_result(path: Path) -> tuple[Result, int]:
                 drift=_drift(file),
                 origin=_origin(file),
                 class_count=int(file["class_count"]) if "class_count" in file.files else None,
-                counts_from=_counts_from(file),
+                counts_from=_who(file, "counts_from"),
+                loads_from=_who(file, "loads_from"),
             )
             return result, int(file["values"])
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -74,11 +77,11 @@ def _origin(file: Any) -> Origin | None:
     return Origin(**json.loads(str(file["origin"])), images=file["origin_images"])
 
 
-def _counts_from(file: Any) -> Literal["itself", "reference"] | None:
+def _who(file: Any, name: str) -> Literal["itself", "reference"] | None:
     """Who has counted; the result itself, of a file that does not say it."""
-    if "counts_from" not in file.files:
+    if name not in file.files:
         return "itself"
-    return "reference" if str(file["counts_from"]) else None
+    return "reference" if str(file[name]) else None
 
 
 def _drift(file: Any) -> DriftSnapshot | None:

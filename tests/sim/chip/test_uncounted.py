@@ -1,4 +1,4 @@
-"""Results of units without activity counters: what is compared, what is not known, whose counts take their place."""
+"""Results without counts, or sums, of their own: what is compared, what is not known, whose take their place."""
 
 from __future__ import annotations
 
@@ -78,3 +78,48 @@ def test_the_verilog_counts_nothing() -> None:
     counted, comparison = cosimulate(CHIP, PIXELS)
     assert counted.counts_from == "reference" and comparison["counts_compared"] is False
     assert np.array_equal(counted.counters, EXPECTED.counters)
+
+
+COUNTING = random_chip(np.random.default_rng(3), sizes=(12, 7, 4), activity_counters=True, t_max=6, max_steps=6)
+COUNTED = run_reference(COUNTING, PIXELS)
+
+
+def without_loads(result: Result) -> Result:
+    """As of a board, or of a chip: only a model adds up conductances."""
+    nothing = {name: np.zeros_like(result.activity[name]) for name in ("conductance", "stray")}
+    return replace(result, activity=result.activity | nothing, loads_from=None)
+
+
+def test_sums_that_no_board_has_are_not_compared_and_counts_are() -> None:
+    board = without_loads(COUNTED)
+    assert COUNTED.compare(board) == board.compare(COUNTED) == COUNTED.compare(COUNTED) - 2 * COUNTED.spikes.size
+    for name in ("row_pulses", "saturations"):
+        other = replace(board, activity=board.activity | {name: board.activity[name] + 1})
+        with pytest.raises(Mismatch, match=name):
+            COUNTED.compare(other)
+
+
+def test_energy_of_a_board_is_not_without_its_crossbars() -> None:
+    board, expected = without_loads(COUNTED), energy_facts(COUNTING, COUNTED, PIXELS)
+    assert expected["crossbar"]["typical"] > 0
+    for bare in (board, without_counts(board)):
+        found = energy_facts(COUNTING, bare, PIXELS)
+        assert found["total"] == expected["total"] and found["crossbar"] == expected["crossbar"]
+        assert "the reference adds up: a board does not" in " ".join(str(found).split())
+    with pytest.raises(ValueError, match=r"^What the crossbars take is not known of this result: .*; give the images"):
+        energy(COUNTING, board)
+    with pytest.raises(ValueError, match=r"^What the crossbars take is not known of this result: .*; give the images"):
+        energy_facts(COUNTING, board)
+    assert "loads of rows" in board._repr_html_() and "loads of rows" not in COUNTED._repr_html_()
+
+
+def test_files_and_parts_keep_whose_sums_they_are(tmp_path: Path) -> None:
+    board = without_loads(COUNTED)
+    for result in (board, board.counted_by(COUNTED), without_counts(board), without_counts(board).counted_by(COUNTED)):
+        save_result(tmp_path / "result.npz", result)
+        loaded = load_result(tmp_path / "result.npz")[0]
+        for kept in (loaded, result.part(np.array([1])), Result.concatenate([result, result])):
+            assert (kept.loads_from, kept.counts_from) == (result.loads_from, result.counts_from)
+    known = without_counts(board).counted_by(COUNTED)
+    assert (known.loads_from, known.counts_from) == ("reference", "reference") and known.whole and not board.whole
+    assert all(np.array_equal(known.activity[name], COUNTED.activity[name]) for name in ACTIVITIES)

@@ -22,6 +22,7 @@ def counted(part: str, parameters: NpuParameters, steps: int, skip: int = 0, **a
     chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device(), energy=Energy())
     result = SimpleNamespace(
         check_counted=lambda: None,
+        check_loads=lambda: None,
         spikes=np.zeros((1, len(layers))),
         steps=np.array([steps]),
         activity={name: np.array([values]) for name, values in activity.items()},
