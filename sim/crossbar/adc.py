@@ -128,7 +128,7 @@ def _digitise_tiles(
                 counters[3, e * blocks + block] = block
         fill_words(words, counters, count * blocks, keys[0], keys[1])
     noise_step = np.float64(keys[4])
-    drawn, a, of_tiles, word = np.int64(-1), np.uint64(0), np.uint64(0), np.uint64(0)
+    drawn, a, of_tiles, of_tile = np.int64(-1), np.uint64(0), np.uint64(0), np.uint32(0)
     for e in range(count):
         read, tile = which[e], tiles[e]
         at = source[read // positions] * positions + read % positions
@@ -145,11 +145,11 @@ def _digitise_tiles(
                 a, b = read_words(images[read // positions], first + read % positions, keys[2], keys[3])
                 of_tiles = fill_products(products, np.int64(keys[5]), b)
                 drawn = read
-            word = a ^ multiply(of_tiles, np.uint64(tile))
+            of_tile = np.uint32(a ^ multiply(of_tiles, np.uint64(tile)))
         for i in range(columns):
             current = np.float64(u[at, tile, i]) * unit
             if noise_step > 0.0:
-                current += noise_step * np.float64(draw(np.uint64(products[i]) ^ word))
+                current += noise_step * np.float64(draw(products[i] ^ of_tile))
             current = current * _CURRENT_LSB / full_scale
             if sigma > 0.0:
                 spread = np.sqrt((np.float64(v[at, tile, i]) * (unit * unit)) * noise_lsb)

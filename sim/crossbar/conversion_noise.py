@@ -34,9 +34,10 @@ __all__ = [
 _REDUCTION = np.uint64(0x00400007)
 _MASK = np.uint64(0xFFFFFFFF)
 _1 = np.uint64(1)
-_4, _8, _16, _31 = np.uint64(4), np.uint64(8), np.uint64(16), np.uint64(31)
-_DIGITS = np.uint64(0x0F0F0F0F)
-_BYTE = np.uint64(0xFF)
+_31 = np.uint64(31)
+_4, _8, _16 = np.uint32(4), np.uint32(8), np.uint32(16)
+_DIGITS = np.uint32(0x0F0F0F0F)
+_BYTE = np.uint32(0xFF)
 
 
 @kernel(inline="always")
@@ -91,12 +92,12 @@ def fill_products(products: NDArray[np.uint32], lanes: int, b: np.uint64) -> np.
 
 
 @kernel(inline="always")
-def draw(word: np.uint64) -> np.int64:
+def draw(word: np.uint32) -> np.int32:
     """t of a conversion's word w."""
-    digits = (word & _DIGITS) + ((word >> _4) & _DIGITS)
-    digits += digits >> _16
-    digits += digits >> _8
-    return np.int64(digits & _BYTE) - LARGEST_DRAW
+    digits = np.uint32((word & _DIGITS) + ((word >> _4) & _DIGITS))
+    digits = np.uint32(digits + (digits >> _16))
+    digits = np.uint32(digits + (digits >> _8))
+    return np.int32(digits & _BYTE) - np.int32(LARGEST_DRAW)
 
 
 @kernel()
@@ -106,9 +107,9 @@ def _fill_read(t: NDArray[np.int64], image: int, read: int, lanes: int, k0: np.u
     products = np.empty(t.shape[1], np.uint32)
     of_tiles = fill_products(products, lanes, b)
     for tile in range(t.shape[0]):
-        word = a ^ multiply(of_tiles, np.uint64(tile))
+        word = np.uint32(a ^ multiply(of_tiles, np.uint64(tile)))
         for i in range(t.shape[1]):
-            t[tile, i] = draw(np.uint64(products[i]) ^ word)
+            t[tile, i] = draw(products[i] ^ word)
 
 
 def conversion_noise(

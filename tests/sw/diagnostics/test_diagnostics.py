@@ -232,6 +232,10 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "most columns held down by their biases": (mostly_silent, [("mostly-silent", FIRST)]),
     "an output that fires always": (one_class, [("one-class", None)]),
     "half of the cells stuck": (lambda: compiled(device={"stuck_on": 0.5}), [("device-loss", None)]),
+    "converters full of noise": (
+        lambda: compiled(device={"adc_sigma": 16.0}, crossbar={"adc_bits": 6}),
+        [("device-loss", None)],
+    ),
     "a percentile far too low": (
         lambda: compiled(convert={"normalisation": "percentile", "percentile": 0.1}),
         [("rates-clipped", FIRST), ("rates-clipped", SECOND)],
