@@ -121,7 +121,7 @@ class RowList(wiring.Component):
         load = Signal()
         m.d.comb += [
             self.begins.eq(self.drive & turn[0]),
-            load.eq(self.drive & ~several & ~closes & ~turn[-1]),
+            load.eq(~several & ~closes & ~turn[-1]),
         ]
         with m.If(self.clear | ~self.drive):
             m.d.sync += [turn.eq(1), pending.eq(0), self.sampled.eq(0)]

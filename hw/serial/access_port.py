@@ -71,8 +71,8 @@ class AccessPort(wiring.Component):
     -------
     enable : In(1), an access is asked for, until the cycle with `done`; the cycle after is one without
     write : In(1), address : In(32), data : In(32), stable while `enable`
-    done : Out(1), response : Out(3), read_data : Out(32), the answer, see `Response`; of a read that is not OKAY
-        nothing is said about `read_data`
+    done : Out(1), response : Out(3), read_data : Out(32), the answer, looked at while `enable`, see `Response`; of a
+        read that is not OKAY nothing is said about `read_data`
     reset : In(1), what is behind the buses is reset
     register : Out(2), register_data : In(32), the bridge's own registers: number, and word in the same cycle
     those of `axi_members` and `emulator_members`
@@ -118,7 +118,7 @@ class AccessPort(wiring.Component):
             acts.eq(self.enable & ~silent),
             answered.eq(acts & ((to_axi & axi_answer) | (to_emulator & self.load_ack))),
             late.eq(silent | (patience == ACCESS_CYCLES)),
-            self.done.eq(self.enable & (answered | late | ~(to_axi | to_emulator))),
+            self.done.eq(answered | late | ~(to_axi | to_emulator)),
             self.response.eq(
                 Mux(to_axi | to_emulator, Mux(answered, axi_response, Response.TIMEOUT), own_response),
             ),

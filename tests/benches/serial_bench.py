@@ -9,7 +9,7 @@ import random
 from collections import deque
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -115,6 +115,12 @@ class Board:
             if valid and ready:
                 self.frames += self.decoder.feed(bytes([byte]))
 
+    async def once(self, ctx: Any, *valids: Any) -> None:
+        """Let an access wait for its answer: it is not asked for once more."""
+        while not self.goes():
+            *_, again = await ctx.tick().sample(Cat(valids))
+            assert not again, "an access was offered again after it was taken"
+
     async def axi_write(self, ctx: Any) -> None:
         b = self.bridge
         parts: dict[str, int] = {}
@@ -134,8 +140,7 @@ class Board:
                 self.log.append(("write", parts["aw"], parts["w"]))
                 if not wrong:
                     self.registers[parts["aw"]] = parts["w"]
-                while not self.goes():
-                    await ctx.tick()
+                await self.once(ctx, b.s_axil_awvalid, b.s_axil_wvalid)
                 ctx.set(b.s_axil_bvalid, 1)
                 ctx.set(b.s_axil_bresp, 2 * wrong)
                 await accepted(ctx, b.s_axil_bready)
@@ -151,8 +156,7 @@ class Board:
             if valid and ready:
                 ctx.set(b.s_axil_arready, 0)
                 self.log.append(("read", address))
-                while not self.goes():
-                    await ctx.tick()
+                await self.once(ctx, b.s_axil_arvalid)
                 ctx.set(b.s_axil_rvalid, 1)
                 ctx.set(b.s_axil_rdata, 0 if address >= WRONG_FROM else self.registers.get(address, 0))
                 ctx.set(b.s_axil_rresp, 2 * (address >= WRONG_FROM))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spikeloom.hw.serial.checksum import Checksum
 from spikeloom.hw.serial.frame_receiver import FrameReceiver
 from spikeloom.hw.serial.frame_sender import FrameSender
-from spikeloom.hw.serial.protocol import END, ESCAPE, Frame, FrameDecoder, encode_frame, most_payload
+from spikeloom.hw.serial.protocol import END, ESCAPE, ESCAPED_ESCAPE, Frame, FrameDecoder, encode_frame, most_payload
 from tests.benches.serial_bench import BYTE_CYCLES
 from tests.benches.stream_bench import simulate
 
@@ -125,6 +125,16 @@ def test_lengths_at_the_limits() -> None:
     ]
     bodies, broken, lost = taken(b"".join([good[0], wrong[0], good[1], wrong[1], wrong[2], good[0]]))
     assert bodies == [bytes(2) + most, b"\xc0\xdb", bytes(2) + most] and (broken, lost) == (3, 0)
+
+
+def test_escapes_that_stand_for_nothing_break_a_frame() -> None:
+    """Though the checksum of what may be taken for it is right: before another byte, and before the end."""
+    frame = encode_frame(1, 2, b"a\xdbb")
+    assert frame.count(bytes([ESCAPE, ESCAPED_ESCAPE])) == 1
+    for wrong in (frame.replace(bytes([ESCAPE, ESCAPED_ESCAPE]), bytes([ESCAPE, 0x41])), frame[:-1] + b"\xdb\xc0"):
+        assert taken(frame + wrong + frame) == ([b"\1\2a\xdbb"] * 2, 1, 0)
+        decoder = FrameDecoder(BUFFER)
+        assert len(decoder.feed(frame + wrong + frame)) == 2 and decoder.broken == 1
 
 
 def test_a_wrong_stop_bit_breaks_a_frame() -> None:
