@@ -250,7 +250,7 @@ def speed_of(chip: Chip, unit: Any, tests: TestImages, progress: Callable[[int, 
     result, timing = board_run(chip.programmed, unit.shapes, tests.images, progress)
     words = images_in_words(tests.measured_on.facts(len(result)))
     return Speed(
-        latency_cycles=float(timing.cycles.mean()),
+        latency_cycles=float(timing.alone.mean()),
         interval_cycles=timing.per_image,
         images=len(result),
         measured=f"the reference of this chip and the formulas of its cycles, which the Verilog is held to, on {words}",
@@ -282,14 +282,18 @@ def _print(report: BoardReport, place: Path, bitstream: Path, command: list[str]
         share = f" ({100 * cells[kind] / there[kind]:.1f} %)" if there[kind] else ""
         rows[words] = f"{cells[kind]:,} of {there[kind]:,}{share}"
     if facts["speed"] is not None:
-        rows["mean image"] = f"{si(facts['speed']['latency_s'], 's')} ({facts['speed']['latency_cycles']:,.1f} cycles)"
-        rows["images per second"] = (
-            f"{facts['speed']['images_per_s']:,.0f} in the accelerator; the serial line has room for "
-            f"{facts['speed']['line_images_per_s']:,.0f}"
+        speed = facts["speed"]
+        rows["one image"] = (
+            f"{si(speed['latency_s'], 's')} ({speed['latency_cycles']:,.1f} cycles) from its first pixel word to its result"
         )
-        if facts["speed"]["accuracy"] is not None:
-            rows["accuracy"] = f"{100 * facts['speed']['accuracy']:.2f} %"
-        rows["measured on"] = facts["speed"]["measured"]
+        rows["back to back"] = (
+            f"{speed['images_per_s']:,.0f} images per second in the accelerator, one every {si(speed['interval_s'], 's')} "
+            f"({speed['interval_cycles']:,.1f} cycles); the bytes of the serial line have room for at most "
+            f"{speed['line_images_per_s']:,.0f}"
+        )
+        if speed["accuracy"] is not None:
+            rows["accuracy"] = f"{100 * speed['accuracy']:.2f} %"
+        rows["measured on"] = speed["measured"]
     print_table(facts["name"], rows)
     table = Table(title="cells by part", box=None, title_justify="left", title_style="bold")
     table.add_column("part", style="dim")

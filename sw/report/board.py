@@ -32,9 +32,8 @@ class Speed:
 
     Parameters
     ----------
-    latency_cycles : mean, from an image's first pixel in the accelerator, or the result before if that is later, to its
-        result
-    interval_cycles : mean, from one result to the next of images back to back
+    latency_cycles : mean, from an image's first pixel word in the accelerator to its result, of images one by one
+    interval_cycles : mean, from one result to the next of images back to back, of which two are stored at once
     images : on how many images it was measured
     measured : how, in words, and on which images
     steps : mean time steps
@@ -109,6 +108,7 @@ class BoardReport:
         return {
             **asdict(speed),
             "latency_s": speed.latency_cycles / clock_Hz,
+            "interval_s": speed.interval_cycles / clock_Hz,
             "images_per_s": clock_Hz / speed.interval_cycles,
             "line_images_per_s": None if speed.line_bytes is None else self.baud / (10 * speed.line_bytes),
         }

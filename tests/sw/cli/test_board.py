@@ -77,8 +77,10 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     result = call("small.loom", "--board", HX8K)
     assert "36 MHz, met: highest 100 MHz" in result.stdout and "7.5 ns in receiver, sender" in result.stdout
     assert "1,000,000 baud, 36 clock cycles per bit" in result.stdout
-    assert "50 µs (1,800.0 cycles)" in result.stdout and "25,000 in the accelerator" in result.stdout
-    assert "the serial line has room for 800" in result.stdout and "97.50 %" in result.stdout
+    printed = " ".join(result.stdout.split())
+    assert "50 µs (1,800.0 cycles) from its first pixel word to its result" in printed
+    assert "25,000 images per second in the accelerator, one every 40 µs (1,440.0 cycles)" in printed
+    assert "the bytes of the serial line have room for at most 800" in printed and "97.50 %" in printed
     assert f"cells='{FOLDER}/cells.safetensors').load('{FOLDER}/chip.loom')" in result.stdout
     assert f"Bitstream: {FOLDER}/{HX8K}.bin" in result.stdout
     names = {str(path.relative_to(FOLDER)) for path in Path(FOLDER).rglob("*") if path.is_file()}
@@ -87,12 +89,13 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     assert json.loads(json.loads(Path(FOLDER, f"{HX8K}.bin").read_text())["packed"]) == {"seed": "1"}
     facts = json.loads(Path(FOLDER, "report.json").read_text())
     assert facts["speed"]["latency_s"] == pytest.approx(50e-6) and facts["speed"]["images_per_s"] == 25_000
+    assert facts["speed"]["interval_s"] == pytest.approx(40e-6)
     assert facts["clock_Hz"] == 36e6 and facts["highest_clock_Hz"] == 100e6 and facts["seed"] == 1
     assert facts["parts"]["sender"] == {"luts": 1, "flip_flops": 0, "carry": 0, "block_rams": 1, "dsps": 0}
     assert facts["cells"]["luts"] == 2 and facts["capacity"]["luts"] == 7680
     page = Path(FOLDER, "report.html").read_text()
-    assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page
-    assert "Accuracy 97.50 % in 2.50 time steps" in page and "room for 800 images per second at 1,000,000 baud" in page
+    assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page and "40 µs, 1,440.0" in page
+    assert "Accuracy 97.50 % in 2.50 time steps" in page and "room for at most 800 images per second at 1,000,000 baud" in page
 
 
 def test_finished_steps_are_not_repeated_and_json_is_all(bench: Bench) -> None:
@@ -265,7 +268,11 @@ def test_speed_and_accuracy_are_those_of_the_reference(monkeypatch: pytest.Monke
     speed = module.speed_of(chip, unit, tests, lambda *counts: done.append(counts))
     result, timing = board_run(chip.programmed, unit.shapes, images)
     assert speed is not None and done == [(10, 10)]
-    assert (speed.latency_cycles, speed.interval_cycles) == (timing.cycles.mean(), timing.per_image)
+    assert (speed.latency_cycles, speed.interval_cycles) == (timing.alone.mean(), timing.per_image)
+    lone = [board_run(chip.programmed, unit.shapes, images[n : n + 1])[1].cycles[0] for n in range(10)]
+    words = chip.parameters.pixel_words
+    assert timing.alone.tolist() == lone and (timing.alone[1:] == timing.cycles[1:] + 2 * words).all()
+    assert speed.latency_cycles > speed.interval_cycles + words
     assert (speed.images, speed.steps, speed.accuracy) == (10, result.steps.mean(), result.accuracy(labels))
     assert "mine.npz" in speed.measured
     # request: number, kind, IMAGE of 9 bytes and its pixels, RESULT of 5, checksum, delimiters; answer likewise
