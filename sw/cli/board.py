@@ -31,7 +31,7 @@ from spikeloom.sw.cli.command import (
 from spikeloom.sw.cli.command_images import TestImages, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
 from spikeloom.sw.common.errors import FileError, SpikeLoomError, warn
-from spikeloom.sw.common.files import readable_error, writable_folder, write_folder
+from spikeloom.sw.common.files import check_no_foreign, readable_error, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
 from spikeloom.sw.datasets.image_set import images_in_words
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from spikeloom.hw.boards.board import Board
     from spikeloom.hw.boards.clocks import Clock
+    from spikeloom.hw.boards.project import Project
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.board_section import BoardSection
     from spikeloom.sw.flow.flow import Flow
@@ -56,6 +57,7 @@ EPILOG = (
     "--program"
 )
 _LOCK = ".lock"
+_CHIP = "chip.loom"
 CELLS = "cells.safetensors"
 """File of what the emulators are loaded with."""
 
@@ -98,6 +100,7 @@ def board(
     """
     from spikeloom.hw.boards import loader
     from spikeloom.hw.boards.boards import BOARDS
+    from spikeloom.sw.report.board import BOARD_FILES
 
     if simulation:
         check_simulate(program, output, seed)
@@ -121,7 +124,9 @@ def board(
     if program:
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output
+    bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
     writable_folder(place, "folder of the board")
+    check_no_foreign(place, dict.fromkeys((bitstream.name, _CHIP, CELLS, *BOARD_FILES)))
     chip, flow = known or _chip(source, data, as_json, settings)
     with _alone(place):
         cells = board_cells(chip.programmed)
@@ -129,9 +134,8 @@ def board(
             chip, cells, section, chosen, made, 1 if seed is None else seed, place, as_json, run,
             _tests(chip, source, flow),
         )  # fmt: skip
-        bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
-        loaded = {"chip.loom": _saved(chip.save, "chip.loom"), CELLS: _saved(cells.save, CELLS)}
-        write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report), **report.files()})
+        loaded = {_CHIP: _saved(chip.save, _CHIP), CELLS: _saved(cells.save, CELLS)}
+        write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report.built.project), **report.files()})
         command = loader.program(chosen, bitstream, place / "logs" / "program.log") if program else None
     if as_json:
         facts = {"folder": str(place), "bitstream": str(bitstream), "programmed": command is not None}
@@ -227,6 +231,7 @@ def _build(
         check_memories(chosen, unit)
         check_cells(unit.shapes, cells)
         project = project_of(chosen, clock, text)
+        check_no_foreign(place, _design(project))
         built = build(project, place, seed=seed, tries=section.tries, tell=lambda step, text: advance(step, 0, 0, text))
         speed = None
         if tests is not None:
@@ -260,9 +265,8 @@ def speed_of(chip: Chip, unit: Any, tests: TestImages, progress: Callable[[int, 
     )
 
 
-def _design(report: BoardReport) -> dict[str, bytes | str]:
-    """Files of the design that was synthesised: its Verilog and its constraints."""
-    project = report.built.project
+def _design(project: Project) -> dict[str, bytes | str]:
+    """Files of the design that is synthesised: its Verilog and its constraints."""
     name, text = project.constraints
     return {f"design/{file}": content for file, content in (*project.sources.items(), (name, text))}
 

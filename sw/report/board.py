@@ -23,7 +23,10 @@ from spikeloom.sw.common.readable import FILTERS
 from spikeloom.sw.report.plots.board import board_cells
 from spikeloom.sw.report.plots.style import data_uri
 
-__all__ = ["BoardReport", "Speed"]
+__all__ = ["BOARD_FILES", "BoardReport", "Speed"]
+
+_JSON, _PAGE, _PICTURE = BOARD_FILES = "report.json", "report.html", "cells.png"
+"""What a report consists of."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class BoardReport:
         return environment.get_template("board.html.j2").render(b=self.facts(), picture=self.picture)
 
     def files(self) -> dict[str, bytes | str]:
-        """File name -> content: `report.json`, `report.html`, and the picture `cells.png`."""
+        """File name -> content, of `BOARD_FILES`."""
         text = json.dumps(self.facts(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         picture = base64.b64decode(self.picture.partition(",")[2])
-        return {"report.json": text, "report.html": self.page(), "cells.png": picture}
+        return {_JSON: text, _PAGE: self.page(), _PICTURE: picture}

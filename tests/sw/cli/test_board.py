@@ -223,6 +223,37 @@ def test_cells_that_an_emulator_cannot_hold_are_refused_before_synthesis(bench: 
     assert bench.tools.calls() == []
 
 
+@pytest.mark.parametrize("name", ["report.html", "chip.loom", f"{HX8K}.bin", "design/top.il"])
+def test_a_file_of_the_user_s_is_noticed_before_the_build(bench: Bench, name: str) -> None:
+    path = Path("there", name)
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    said = call("small.loom", "--board", HX8K, "-o", "there", code=2).stderr
+    assert bench.tools.calls() == [] and path.read_text() == "mine"
+    assert said.endswith(
+        f"Error: Cannot write 'there': it has a file '{name}' that is not from an earlier export and would be "
+        "overwritten; move it away, or choose another folder\n"
+    )
+    path.rename("moved")
+    call("small.loom", "--board", HX8K, "-o", "there")
+    call("small.loom", "--board", HX8K, "-o", "there")
+
+
+def test_a_file_of_the_user_s_is_noticed_before_the_training(bench: Bench) -> None:
+    for command, name in (
+        (("board", "tiny", "--set", "hardware.programmer=false"), "report.html"),
+        (("firmware", "tiny"), "network.h"),
+        (("firmware", "tiny"), "Makefile"),
+    ):
+        path = Path(command[0], name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        said = CliRunner().invoke(app, [*command, "-o", command[0]]).stderr
+        assert said.startswith(f"Error: Cannot write '{command[0]}': it has a file '{name}' that is not from"), said
+        assert not Path("build").exists() and path.read_text() == "mine"
+        path.unlink()
+
+
 def test_two_builds_in_one_folder(bench: Bench) -> None:
     Path("there").mkdir()
     with locked(Path("there/.lock")):
