@@ -35,7 +35,7 @@ from spikeloom.sw.common.files import check_no_foreign, readable_error, writable
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
 from spikeloom.sw.datasets.image_set import images_in_words
-from spikeloom.sw.export.board_design import board_cells, board_unit, check_devices, line_bytes
+from spikeloom.sw.export.board_design import board_cells, board_unit, check_crossbars, check_devices, line_bytes
 from spikeloom.sw.host.emulated_devices import check_cells
 
 if TYPE_CHECKING:
@@ -121,6 +121,8 @@ def board(
     if simulation:
         _simulate(*(known or _chip(source, data, as_json, settings)), source, section, chosen, made, as_json)
         return
+    if known is None:
+        check_crossbars(config.updated({"board": section.model_dump()}, "command line"), chosen)
     if program:
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output

@@ -156,7 +156,7 @@ def test_the_clock_to_give_is_one_that_the_board_has() -> None:
 def test_too_much_memory_is_refused_before_synthesis() -> None:
     check_memories(HX8K, StandIn(36, words=512 * 32))
     with pytest.raises(
-        SpikeLoomError, match=r"^The design's memory of 131,080 bits needs 33 block memories, and the board"
+        SpikeLoomError, match=r"^The design's memory, 131,080 bits, needs 33 block memories, and the board"
     ):
         check_memories(HX8K, StandIn(36, words=512 * 32 + 1))
     check_memories(BOARDS["ulx3s-25f"], StandIn(36, words=512 * 32 + 1))

@@ -16,6 +16,7 @@ from spikeloom.hw.boards import toolchain
 from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.hw.boards.project import unit_text
 from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.export.structure import structure_of
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.common.lock import locked
 from spikeloom.sim.estimates.emulated_reads import board_run
@@ -26,7 +27,9 @@ from spikeloom.sw.common.files import MANIFEST
 from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.image_set import ImageSet
-from spikeloom.sw.export.board_design import check_devices
+from spikeloom.sw.datasets.datasets import DATA_SETS
+from spikeloom.sw.export import board_design
+from spikeloom.sw.export.board_design import check_crossbars, check_devices
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
 from tests.hw.boards.fake_tools import FakeTools
@@ -205,6 +208,7 @@ def test_commands_of_the_pages_are_not_refused() -> None:
     for command in commands:
         config = Config.load(ROOT / command.split()[0])
         check_devices(config.device, config.hardware.programmer)
+        check_crossbars(config, BOARDS[config.board.name])
         assert config.board.name in BOARDS.names() and command.split()[0].startswith("examples/"), command
 
 
@@ -252,6 +256,43 @@ def test_a_file_of_the_user_s_is_noticed_before_the_training(bench: Bench) -> No
         assert said.startswith(f"Error: Cannot write '{command[0]}': it has a file '{name}' that is not from"), said
         assert not Path("build").exists() and path.read_text() == "mine"
         path.unlink()
+
+
+def test_memory_that_a_board_has_not_is_noticed_before_the_training(bench: Bench) -> None:
+    """784-32-10 of the preset, 16 bits a pair: 12,544 + 160 words of 32 bits, in blocks of 4 Kbit."""
+    options = ("--board", "icebreaker", "--set", "hardware.programmer=false", "--set", "train.hidden=[32]")
+    options = (*options, "--set", "device.read_sigma=0")
+    said = call("mnist", *options, "--set", "device.bits=4", "--set", "device.cell=linear", code=2).stderr
+    assert said == (
+        "Error: The memory of the crossbars' cells, 406,528 bits, needs 100 block memories, and the board icebreaker "
+        "has 30 (Lattice iCE40 UltraPlus); choose a larger board, or make the network smaller, or its cells of fewer "
+        "levels ([device] bits)\n"
+    )
+    assert not Path("build").exists()
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+@pytest.mark.parametrize("sizes", [(64, 10), (64, 48, 10), (65, 3, 77, 10)])
+@pytest.mark.parametrize("programmer", [False, True])
+def test_cells_counted_before_the_training_are_those_of_the_unit(
+    sizes: tuple[int, ...], programmer: bool, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of the configuration alone is what the chip's emulators have."""
+    seen: list[Any] = []
+    monkeypatch.setattr(board_design, "check_cell_memories", lambda board, shapes: seen.extend(shapes))
+    monkeypatch.setattr(DATA_SETS["digits"], "shape", (1, 1, sizes[0]))
+    given = {"bits": 3, **({"cell": "emulated"} if programmer else {})}
+    hardware = {"lanes": 2, "encoder_lanes": 2, "programmer": programmer}
+    chip = make_chip(*sizes, hardware=hardware, device=given, crossbar={"tile_rows": 48})
+    train = {"hidden": list(sizes[1:-1])} if sizes[1:-1] else {"hidden": [128, 64], "network": "10"}
+    config = chip.config.updated({"train": train, "board": {"name": HX8K, "rows_per_cycle": rows}}, "test")
+    check_crossbars(config, BOARDS[HX8K])
+    unit = module.unit_of(chip, config.board, BOARDS[HX8K], BOARDS[HX8K].clock())
+    facts = [(s.depth, s.cells, s.cell_bits, s.programmer) for s in unit.shapes]
+    assert [(s.depth, s.cells, s.cell_bits, s.programmer) for s in seen] == facts
+    cells = [(memory.depth, memory.bits) for memory in structure_of(unit).memories if ".cells." in memory.path]
+    assert [depth for depth, _ in cells] == [shape.depth for shape in seen]
+    assert all(bits >= s.depth * s.cells * s.cell_bits for s, (_, bits) in zip(seen, cells, strict=True))
 
 
 def test_two_builds_in_one_folder(bench: Bench) -> None:
