@@ -65,9 +65,9 @@ class Ice40(Family):
     def needed(self, cells: Mapping[str, Mapping[str, Any]]) -> Usage:
         """As `Family.needed`; look-up tables are those of logic cells that are taken.
 
-        A logic cell has a look-up table, a flip-flop and a bit of a carry chain. nextpnr puts a flip-flop to the look-up
-        table that drives it and nothing else; every other one takes a logic cell of its own. Not counted, since this is
-        a lower bound: carries that no look-up table takes up, and cells at the ends of carry chains.
+        A logic cell has a look-up table, a flip-flop and a bit of a carry chain. nextpnr puts a flip-flop to the
+        look-up table that drives it and nothing else; every other one takes a logic cell of its own. Not counted, since
+        this is a lower bound: carries that no look-up table takes up, and cells at the ends of carry chains.
         """
         readers: Counter[Any] = Counter()
         tables: set[Any] = set()  # nets that a look-up table drives

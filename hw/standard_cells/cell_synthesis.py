@@ -171,7 +171,7 @@ class CellSynthesis:
         }
 
     def files(self) -> dict[str, bytes | str]:
-        """File name -> content, of `SYNTHESIS_FILES`: facts, netlist, constraints, models of black boxes, OpenSTA's log."""
+        """File name -> content, of `SYNTHESIS_FILES`: facts, netlist, constraints, black boxes, OpenSTA's log."""
         facts = json.dumps(self.facts(), indent=1, allow_nan=False) + "\n"
         models = self.mapped.models if self.mapped.black_boxes else None
         log = None if self.timing is None else self.timing.log

@@ -100,7 +100,6 @@ def board(
     """
     from spikeloom.hw.boards import loader
     from spikeloom.hw.boards.boards import BOARDS
-    from spikeloom.sw.report.board import BOARD_FILES
 
     if simulation:
         check_simulate(program, output, seed)
@@ -126,9 +125,7 @@ def board(
     if program:
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output
-    bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
-    writable_folder(place, "folder of the board")
-    check_no_foreign(place, dict.fromkeys((bitstream.name, _CHIP, CELLS, *BOARD_FILES)))
+    bitstream = _ready(place, chosen)
     chip, flow = known or _chip(source, data, as_json, settings)
     with _alone(place):
         cells = board_cells(chip.programmed)
@@ -137,13 +134,24 @@ def board(
             _tests(chip, source, flow),
         )  # fmt: skip
         loaded = {_CHIP: _saved(chip.save, _CHIP), CELLS: _saved(cells.save, CELLS)}
-        write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report.built.project), **report.files()})
+        made_files = {bitstream.name: report.built.bitstream, **loaded, **_design(report.built.project)}
+        write_folder(place, {**made_files, **report.files()})
         command = loader.program(chosen, bitstream, place / "logs" / "program.log") if program else None
     if as_json:
         facts = {"folder": str(place), "bitstream": str(bitstream), "programmed": command is not None}
         print_json({**facts, **report.facts()})
     else:
         _print(report, place, bitstream, command)
+
+
+def _ready(place: Path, chosen: Board) -> Path:
+    """Path of the bitstream in a folder that can be written, without a file of the user's in the way."""
+    from spikeloom.sw.report.board import BOARD_FILES
+
+    bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
+    writable_folder(place, "folder of the board")
+    check_no_foreign(place, dict.fromkeys((bitstream.name, _CHIP, CELLS, *BOARD_FILES)))
+    return bitstream
 
 
 def _simulate(
@@ -290,12 +298,13 @@ def _print(report: BoardReport, place: Path, bitstream: Path, command: list[str]
     if facts["speed"] is not None:
         speed = facts["speed"]
         rows["one image"] = (
-            f"{si(speed['latency_s'], 's')} ({speed['latency_cycles']:,.1f} cycles) from its first pixel word to its result"
+            f"{si(speed['latency_s'], 's')} ({speed['latency_cycles']:,.1f} cycles) from its first pixel word to its "
+            "result"
         )
         rows["back to back"] = (
-            f"{speed['images_per_s']:,.0f} images per second in the accelerator, one every {si(speed['interval_s'], 's')} "
-            f"({speed['interval_cycles']:,.1f} cycles); the bytes of the serial line have room for at most "
-            f"{speed['line_images_per_s']:,.0f}"
+            f"{speed['images_per_s']:,.0f} images per second in the accelerator, one every "
+            f"{si(speed['interval_s'], 's')} ({speed['interval_cycles']:,.1f} cycles); the bytes of the serial line "
+            f"have room for at most {speed['line_images_per_s']:,.0f}"
         )
         if speed["accuracy"] is not None:
             rows["accuracy"] = f"{100 * speed['accuracy']:.2f} %"

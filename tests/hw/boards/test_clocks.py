@@ -65,7 +65,8 @@ def told(package: str, program: str, *options: str) -> dict[str, str]:
     """What a program of Project Trellis or Project IceStorm says of a PLL, name -> value."""
     call = [sys.executable, "-c", f"import {package}, sys; sys.exit({package}.run_{program}(sys.argv[1:]))", *options]
     text = subprocess.run(call, capture_output=True, text=True, check=True).stdout
-    return {name.strip(): value.split()[0] for name, value in (line.split(":") for line in text.split("\n") if ": " in line)}
+    lines = (line.split(":") for line in text.split("\n") if ": " in line)
+    return {name.strip(): value.split()[0] for name, value in lines}
 
 
 @pytest.mark.parametrize("wanted", [50e6, 60e6])

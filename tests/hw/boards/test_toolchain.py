@@ -176,9 +176,7 @@ def test_a_design_that_does_not_fit_once_packed(project: Project, tmp_path: Path
     tools = FakeTools(tmp_path / "tools")
     says = "Info: Device utilisation:\nInfo:   SB_IO:  5/  206  2%\nInfo: \t  ICESTORM_LC:    7921/   7680   103%"
     tools.order(fails=["nextpnr"], says=says)
-    words = (
-        r"^The design needs 7,921 logic cells once it is packed, and the board ice40-hx8k-evn has 7,680"
-    )
+    words = r"^The design needs 7,921 logic cells once it is packed, and the board ice40-hx8k-evn has 7,680"
     with pytest.raises(SpikeLoomError, match=words) as error:
         build(project, tmp_path, programs=tools.programs())
     assert not isinstance(error.value, BitstreamError)

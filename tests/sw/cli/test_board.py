@@ -26,8 +26,8 @@ from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.files import MANIFEST
 from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.datasets.image_set import ImageSet
 from spikeloom.sw.datasets.datasets import DATA_SETS
+from spikeloom.sw.datasets.image_set import ImageSet
 from spikeloom.sw.export import board_design
 from spikeloom.sw.export.board_design import check_crossbars, check_devices
 from spikeloom.sw.report.board import Speed
@@ -97,8 +97,13 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     assert facts["parts"]["sender"] == {"luts": 1, "flip_flops": 0, "carry": 0, "block_rams": 1, "dsps": 0}
     assert facts["cells"]["luts"] == 2 and facts["capacity"]["luts"] == 7680
     page = Path(FOLDER, "report.html").read_text()
-    assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page and "40 µs, 1,440.0" in page
-    assert "Accuracy 97.50 % in 2.50 time steps" in page and "room for at most 800 images per second at 1,000,000 baud" in page
+    assert (
+        "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page and "40 µs, 1,440.0" in page
+    )
+    assert (
+        "Accuracy 97.50 % in 2.50 time steps" in page
+        and "room for at most 800 images per second at 1,000,000 baud" in page
+    )
 
 
 def test_finished_steps_are_not_repeated_and_json_is_all(bench: Bench) -> None:
@@ -186,7 +191,8 @@ def test_what_a_user_can_do_wrong_is_one_sentence(bench: Bench, arguments: tuple
     [
         (
             ("hardware.programmer=false", "device.read_sigma=0.01"),
-            "The chip's reads are noisy ([device] read_sigma = 0.01",
+            "The chip's reads have noise relative to its cells ([device] read_sigma = 0.01), and a board's emulators "
+            "have noise of the conversions only: compile the chip with [device] read_sigma = 0 and the noise as adc_s",
         ),
         ((), 'The chip has programmers, and its cells ([device] cell = "linear") cannot be programmed by the pulses'),
     ],
