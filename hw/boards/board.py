@@ -113,7 +113,7 @@ class Board:
         what : takes it, in words
         remedy : what to do, a clause
         """
-        words = (("luts", "look-up tables"), ("flip_flops", "flip-flops"), ("block_rams", "block memories"))
+        words = (("luts", self.family.lut_words), ("flip_flops", "flip-flops"), ("block_rams", "block memories"))
         for name, word in (*words, ("dsps", "multipliers")):
             wanted, there = getattr(needed, name), getattr(self.capacity, name)
             if wanted > there:

@@ -91,7 +91,8 @@ class Ecp5Pll:
 class Ice40Pll:
     """SB_PLL40 with simple feedback [FPGA-TN-02052].
 
-    The clock is crystal / (DIVR + 1) * (DIVF + 1) / 2^DIVQ, with the oscillator in its range before DIVQ.
+    The clock is crystal / (DIVR + 1) * (DIVF + 1) / 2^DIVQ, with the oscillator in its range before DIVQ. Limits, and
+    the references at which FILTER_RANGE changes, are those of Project IceStorm's icepll.
     """
 
     REFERENCE_Hz = 10_000_000, 133_000_000

@@ -40,6 +40,10 @@ class Ecp5(Family):
     pll = Ecp5Pll()
     synthesis = "-cmp2softlogic"  # a comparison with a constant is smaller without a carry chain
     packing = "--compress"
+    cells = {
+        "TRELLIS_COMB": "look-up tables", "TRELLIS_FF": "flip-flops", "TRELLIS_RAMW": "writers of distributed memories",
+        "DP16KD": "block memories", "MULT18X18D": "multipliers",
+    }  # fmt: skip
     models = ("ecp5/cells_sim.v", "ecp5_memory.v")
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:

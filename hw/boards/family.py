@@ -51,6 +51,8 @@ class Family:
     synthesis : options of Yosys' command for the family
     packing : options of the packer
     models : simulation models of its cells, files of Yosys' shared folder, in the order in which they are read
+    cells : what nextpnr counts in a device, kind -> words
+    lut_words : what a look-up table is part of, in words, where it cannot be had without the rest
     """
 
     name: str
@@ -63,6 +65,8 @@ class Family:
     synthesis: str = ""
     packing: str = ""
     models: tuple[str, ...] = ()
+    cells: Mapping[str, str] = {}
+    lut_words: str = "look-up tables"
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:
         """Put a PLL into a module.
@@ -78,6 +82,15 @@ class Family:
     def mapped(self, kind: str) -> Usage:
         """What a cell that Yosys has mapped to takes, at least: `usage` of it, before placement."""
         raise NotImplementedError
+
+    def needed(self, cells: Mapping[str, Mapping[str, Any]]) -> Usage:
+        """What a design takes at least, once it is packed.
+
+        Parameters
+        ----------
+        cells : name -> cell of Yosys' netlist in JSON
+        """
+        return sum((self.mapped(cell["type"]) for cell in cells.values()), Usage())
 
     def usage(self, name: str, kind: str, parameters: Mapping[str, str]) -> Usage:
         """What a placed cell takes of the device.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from spikeloom.hw.boards.clocks import Clock, Ice40Pll
@@ -33,6 +35,8 @@ class Ice40(Family):
     bitstream = "bin"
     pll = Ice40Pll()
     models = ("ice40/cells_sim.v",)
+    cells = {"ICESTORM_LC": "logic cells", "ICESTORM_RAM": "block memories", "ICESTORM_DSP": "multipliers"}
+    lut_words = "logic cells"
 
     def add_pll(self, m: Module, clock: Clock, crystal: Any, pad: bool, out: Signal, lock: Signal) -> None:
         """As `Family.add_pll`."""
@@ -57,6 +61,27 @@ class Ice40(Family):
         if kind.startswith("SB_RAM40_4K"):
             return Usage(block_rams=1)
         return _MAPPED.get(kind, Usage())
+
+    def needed(self, cells: Mapping[str, Mapping[str, Any]]) -> Usage:
+        """As `Family.needed`; look-up tables are those of logic cells that are taken.
+
+        A logic cell has a look-up table, a flip-flop and a bit of a carry chain. nextpnr puts a flip-flop to the
+        look-up table that drives it and nothing else; every other one takes a logic cell of its own. Not counted, since
+        this is a lower bound: carries that no look-up table takes up, and cells at the ends of carry chains.
+        """
+        readers: Counter[Any] = Counter()
+        tables: set[Any] = set()  # nets that a look-up table drives
+        inputs: list[Any] = []  # nets that a flip-flop stores
+        for cell in cells.values():
+            pins, directions = cell.get("connections", {}), cell.get("port_directions", {})
+            readers.update(bit for pin, bits in pins.items() if directions.get(pin) == "input" for bit in bits)
+            if cell["type"] == "SB_LUT4":
+                tables.update(pins.get("O", ()))
+            elif self.mapped(cell["type"]).flip_flops:
+                inputs += pins.get("D", ())
+        alone = sum(net not in tables or readers[net] > 1 for net in inputs)
+        counted = super().needed(cells)
+        return replace(counted, luts=max(counted.luts + alone, counted.carry))
 
     def usage(self, name: str, kind: str, parameters: Mapping[str, str]) -> Usage:
         """As `Family.usage`: every logic cell has a look-up table, which is taken with it."""

@@ -6,7 +6,7 @@ Files and options are those of the platform of amaranth-boards; the steps are ru
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from amaranth.lib.wiring import Component, In, Out
@@ -15,11 +15,13 @@ from spikeloom.hw.boards.board import SMALLER, Board
 from spikeloom.hw.boards.clocks import Clock
 from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.top import UNIT, BoardTop
+from spikeloom.hw.emulator.cell_memory import CellMemory
+from spikeloom.hw.emulator.shape import FACTOR_BITS, EmulatorShape
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.export.structure import structure_of
 from spikeloom.hw.export.verilog import export_component, no_collector
 
-__all__ = ["TOP", "Project", "check_memories", "project_of", "unit_text"]
+__all__ = ["TOP", "Project", "check_cell_memories", "check_memories", "project_of", "unit_text"]
 
 TOP = "top"
 """Module of the whole design, and name of its files."""
@@ -61,9 +63,25 @@ def check_memories(board: Board, unit: Component) -> None:
 
     Memories larger than a block memory are counted, which nothing else of the FPGA can hold.
     """
-    sizes = [memory.bits for memory in structure_of(unit).memories if memory.bits > board.block_ram_bits]
+    _check_memories(board, (unit,), "The design's memory", SMALLER)
+
+
+def check_cell_memories(board: Board, shapes: Iterable[EmulatorShape]) -> None:
+    """As `check_memories`, of the cells of these emulators alone: known before there is a chip."""
+    memories = [
+        CellMemory(depth=shape.depth, cells=shape.cells, bits=bits, block_bits=board.memory_bits)
+        for shape in shapes
+        for bits in (shape.cell_bits, *((FACTOR_BITS,) if shape.programmer else ()))
+    ]
+    remedy = "choose a larger board, or make the network smaller, or its cells of fewer levels ([device] bits)"
+    _check_memories(board, memories, "The memory of the crossbars' cells", remedy)
+
+
+def _check_memories(board: Board, components: Iterable[Component], what: str, remedy: str) -> None:
+    memories = [memory.bits for component in components for memory in structure_of(component).memories]
+    sizes = [bits for bits in memories if bits > board.block_ram_bits]
     needed = sum(-(-bits // board.block_ram_bits) for bits in sizes)
-    board.check_capacity(Usage(block_rams=needed), f"The design's memory of {sum(sizes):,} bits", SMALLER)
+    board.check_capacity(Usage(block_rams=needed), f"{what}, {sum(sizes):,} bits,", remedy)
 
 
 def project_of(board: Board, clock: Clock, unit: Mapping[str, str]) -> Project:

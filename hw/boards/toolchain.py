@@ -172,8 +172,9 @@ def _place(project: Project, steps: Steps, step: Step) -> Done:
         text = steps.log(step.name).read_text(encoding="utf-8", errors="replace")
         for kind, needed, there in re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%", text, re.M):
             if int(needed) > int(there):
+                what = project.board.family.cells.get(kind, f"cells of kind {kind}")
                 raise SpikeLoomError(
-                    f"The design needs {int(needed):,} cells of kind {kind} once it is packed, and the board "
+                    f"The design needs {int(needed):,} {what} once it is packed, and the board "
                     f"{project.board.name} has {int(there):,} ({project.board.family.name}); {SMALLER}"
                 ) from None
         raise
@@ -181,8 +182,7 @@ def _place(project: Project, steps: Steps, step: Step) -> Done:
 
 def mapped_usage(board: Board, netlist: dict[str, Any]) -> Usage:
     """Cells that a design needs at least, from Yosys' netlist of it."""
-    cells = netlist["modules"][TOP]["cells"].values()
-    return sum((board.family.mapped(cell["type"]) for cell in cells), Usage())
+    return board.family.needed(netlist["modules"][TOP]["cells"])
 
 
 def _missed(project: Project, tried: list[Placed]) -> TimingError:

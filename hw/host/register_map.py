@@ -159,7 +159,13 @@ UNIT_HOST_REGISTERS: tuple[HostRegister, ...] = (
     HostRegister("pixel_words", 9, "ro", "words of an image", "words", value=lambda p: p.pixel_words),
     HostRegister("pulse_cycles", 10, "ro", "shortest read pulse", "clock cycles", value=lambda p: p.pulse_cycles),
     HostRegister("images", 11, "ro", "images answered since reset; wraps", "images"),
-    HostRegister("cycles", 12, "ro", "last result: from the first pixel word to the result", "clock cycles"),
+    HostRegister(
+        "cycles",
+        12,
+        "ro",
+        "last result: from the image's first pixel word, or the result before it if that is later, to the result",
+        "clock cycles",
+    ),
     HostRegister(
         "reset",
         13,

@@ -16,10 +16,12 @@ from spikeloom.hw.standard_cells.power import Power, netlist_energy, netlist_pro
 from spikeloom.hw.standard_cells.timing import Timing, opensta_version
 from spikeloom.hw.standard_cells.timing_closure import map_for_clock
 
-__all__ = ["MEMORY_BITS", "CellSynthesis", "synthesise"]
+__all__ = ["MEMORY_BITS", "SYNTHESIS_FILES", "CellSynthesis", "synthesise"]
 
 MEMORY_BITS = 1024
 """Largest memory, in bits, that becomes flip-flops where nothing else is asked for."""
+SYNTHESIS_FILES = "synthesis.json", "netlist.v", "constraints.sdc", "memories.v", "opensta.log"
+"""Files of a result; those of memories and timing where there are such."""
 
 
 @dataclass(frozen=True)
@@ -169,17 +171,12 @@ class CellSynthesis:
         }
 
     def files(self) -> dict[str, bytes | str]:
-        """File name -> content: facts, netlist, models of black boxes, constraints, OpenSTA's log."""
-        found: dict[str, bytes | str] = {
-            "synthesis.json": json.dumps(self.facts(), indent=1, allow_nan=False) + "\n",
-            "netlist.v": self.mapped.netlist,
-            "constraints.sdc": self.constraints,
-        }
-        if self.mapped.black_boxes:
-            found["memories.v"] = self.mapped.models
-        if self.timing is not None:
-            found["opensta.log"] = self.timing.log
-        return found
+        """File name -> content, of `SYNTHESIS_FILES`: facts, netlist, constraints, black boxes, OpenSTA's log."""
+        facts = json.dumps(self.facts(), indent=1, allow_nan=False) + "\n"
+        models = self.mapped.models if self.mapped.black_boxes else None
+        log = None if self.timing is None else self.timing.log
+        contents = (facts, self.mapped.netlist, self.constraints, models, log)
+        return {name: text for name, text in zip(SYNTHESIS_FILES, contents, strict=True) if text is not None}
 
 
 def _own(part: Component) -> dict[str, Any]:

@@ -83,6 +83,7 @@ def board_run(
     arrays = build_arrays(chip)
     results: list[Result] = []
     ends: list[NDArray[np.int64]] = []
+    alone: list[NDArray[np.int64]] = []
     before = 0
     for start in range(0, len(pixels), _TOGETHER):
         part = pixels[start : start + _TOGETHER]
@@ -91,9 +92,10 @@ def board_run(
         found = timing(chip, part, result, reads)
         results.append(replace(result, trace=None, cycles=found.cycles))
         ends.append(found.results + before)
+        alone.append(found.alone)
         before = int(ends[-1][-1])
         if progress is not None:
             progress(start + len(part), len(pixels))
     whole = Result.concatenate(results)
     assert whole.cycles is not None
-    return whole, Timing(whole.cycles, np.concatenate(ends))
+    return whole, Timing(whole.cycles, np.concatenate(ends), np.concatenate(alone))

@@ -10,6 +10,9 @@ W + 2 with one:
 
 with O and E, the cycles in which a step's vector is offered and in which it ends, as in docs/hardware/npu.md: they
 depend on the vectors, or windows, that are silent.
+
+So `cycles` of images back to back are what lies between two results. From its first pixel word, an image that has the
+unit for itself takes 2 W + 1 cycles to its first vector: that is its latency, and no throughput.
 """
 
 from __future__ import annotations
@@ -43,10 +46,12 @@ class Timing:
     ----------
     cycles : int64 [images], from an image's start to its result, as in `Result.cycles`
     results : int64 [images], cycle in which the result is there, counted from the first image's start
+    alone : int64 [images], from an image's first pixel word to its result where no other image is under way
     """
 
     cycles: NDArray[np.int64]
     results: NDArray[np.int64]
+    alone: NDArray[np.int64]
 
     __repr__ = short_repr
 
@@ -78,7 +83,7 @@ def timing(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, read
         cycles[index] = offered + span - max(first, before)
         before, before_that = offered + span, before if index else -1
         results[index] = before
-    return Timing(cycles, results)
+    return Timing(cycles, results, 2 * words + 1 + spans)
 
 
 def _map_spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result) -> NDArray[np.int64]:

@@ -31,11 +31,11 @@ from spikeloom.sw.cli.command import (
 from spikeloom.sw.cli.command_images import TestImages, images_for
 from spikeloom.sw.cli.console import bar, print_json, print_table
 from spikeloom.sw.common.errors import FileError, SpikeLoomError, warn
-from spikeloom.sw.common.files import readable_error, writable_folder, write_folder
+from spikeloom.sw.common.files import check_no_foreign, readable_error, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import check_set_once
 from spikeloom.sw.datasets.image_set import images_in_words
-from spikeloom.sw.export.board_design import board_cells, board_unit, check_devices, line_bytes
+from spikeloom.sw.export.board_design import board_cells, board_unit, check_crossbars, check_devices, line_bytes
 from spikeloom.sw.host.emulated_devices import check_cells
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from spikeloom.hw.boards.board import Board
     from spikeloom.hw.boards.clocks import Clock
+    from spikeloom.hw.boards.project import Project
     from spikeloom.sw.chip import Chip
     from spikeloom.sw.config.board_section import BoardSection
     from spikeloom.sw.flow.flow import Flow
@@ -56,6 +57,7 @@ EPILOG = (
     "--program"
 )
 _LOCK = ".lock"
+_CHIP = "chip.loom"
 CELLS = "cells.safetensors"
 """File of what the emulators are loaded with."""
 
@@ -118,10 +120,12 @@ def board(
     if simulation:
         _simulate(*(known or _chip(source, data, as_json, settings)), source, section, chosen, made, as_json)
         return
+    if known is None:
+        check_crossbars(config.updated({"board": section.model_dump()}, "command line"), chosen)
     if program:
         loader.loader()  # this and the next before the training, not after it
     place = Path("build") / run / "board" / chosen.name if output is None else output
-    writable_folder(place, "folder of the board")
+    bitstream = _ready(place, chosen)
     chip, flow = known or _chip(source, data, as_json, settings)
     with _alone(place):
         cells = board_cells(chip.programmed)
@@ -129,15 +133,25 @@ def board(
             chip, cells, section, chosen, made, 1 if seed is None else seed, place, as_json, run,
             _tests(chip, source, flow),
         )  # fmt: skip
-        bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
-        loaded = {"chip.loom": _saved(chip.save, "chip.loom"), CELLS: _saved(cells.save, CELLS)}
-        write_folder(place, {bitstream.name: report.built.bitstream, **loaded, **_design(report), **report.files()})
+        loaded = {_CHIP: _saved(chip.save, _CHIP), CELLS: _saved(cells.save, CELLS)}
+        made_files = {bitstream.name: report.built.bitstream, **loaded, **_design(report.built.project)}
+        write_folder(place, {**made_files, **report.files()})
         command = loader.program(chosen, bitstream, place / "logs" / "program.log") if program else None
     if as_json:
         facts = {"folder": str(place), "bitstream": str(bitstream), "programmed": command is not None}
         print_json({**facts, **report.facts()})
     else:
         _print(report, place, bitstream, command)
+
+
+def _ready(place: Path, chosen: Board) -> Path:
+    """Path of the bitstream in a folder that can be written, without a file of the user's in the way."""
+    from spikeloom.sw.report.board import BOARD_FILES
+
+    bitstream = place / f"{chosen.name}.{chosen.family.bitstream}"
+    writable_folder(place, "folder of the board")
+    check_no_foreign(place, dict.fromkeys((bitstream.name, _CHIP, CELLS, *BOARD_FILES)))
+    return bitstream
 
 
 def _simulate(
@@ -227,6 +241,7 @@ def _build(
         check_memories(chosen, unit)
         check_cells(unit.shapes, cells)
         project = project_of(chosen, clock, text)
+        check_no_foreign(place, _design(project))
         built = build(project, place, seed=seed, tries=section.tries, tell=lambda step, text: advance(step, 0, 0, text))
         speed = None
         if tests is not None:
@@ -250,7 +265,7 @@ def speed_of(chip: Chip, unit: Any, tests: TestImages, progress: Callable[[int, 
     result, timing = board_run(chip.programmed, unit.shapes, tests.images, progress)
     words = images_in_words(tests.measured_on.facts(len(result)))
     return Speed(
-        latency_cycles=float(timing.cycles.mean()),
+        latency_cycles=float(timing.alone.mean()),
         interval_cycles=timing.per_image,
         images=len(result),
         measured=f"the reference of this chip and the formulas of its cycles, which the Verilog is held to, on {words}",
@@ -260,9 +275,8 @@ def speed_of(chip: Chip, unit: Any, tests: TestImages, progress: Callable[[int, 
     )
 
 
-def _design(report: BoardReport) -> dict[str, bytes | str]:
-    """Files of the design that was synthesised: its Verilog and its constraints."""
-    project = report.built.project
+def _design(project: Project) -> dict[str, bytes | str]:
+    """Files of the design that is synthesised: its Verilog and its constraints."""
     name, text = project.constraints
     return {f"design/{file}": content for file, content in (*project.sources.items(), (name, text))}
 
@@ -282,14 +296,19 @@ def _print(report: BoardReport, place: Path, bitstream: Path, command: list[str]
         share = f" ({100 * cells[kind] / there[kind]:.1f} %)" if there[kind] else ""
         rows[words] = f"{cells[kind]:,} of {there[kind]:,}{share}"
     if facts["speed"] is not None:
-        rows["mean image"] = f"{si(facts['speed']['latency_s'], 's')} ({facts['speed']['latency_cycles']:,.1f} cycles)"
-        rows["images per second"] = (
-            f"{facts['speed']['images_per_s']:,.0f} in the accelerator; the serial line has room for "
-            f"{facts['speed']['line_images_per_s']:,.0f}"
+        speed = facts["speed"]
+        rows["one image"] = (
+            f"{si(speed['latency_s'], 's')} ({speed['latency_cycles']:,.1f} cycles) from its first pixel word to its "
+            "result"
         )
-        if facts["speed"]["accuracy"] is not None:
-            rows["accuracy"] = f"{100 * facts['speed']['accuracy']:.2f} %"
-        rows["measured on"] = facts["speed"]["measured"]
+        rows["back to back"] = (
+            f"{speed['images_per_s']:,.0f} images per second in the accelerator, one every "
+            f"{si(speed['interval_s'], 's')} ({speed['interval_cycles']:,.1f} cycles); the bytes of the serial line "
+            f"have room for at most {speed['line_images_per_s']:,.0f}"
+        )
+        if speed["accuracy"] is not None:
+            rows["accuracy"] = f"{100 * speed['accuracy']:.2f} %"
+        rows["measured on"] = speed["measured"]
     print_table(facts["name"], rows)
     table = Table(title="cells by part", box=None, title_justify="left", title_style="bold")
     table.add_column("part", style="dim")

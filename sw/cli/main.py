@@ -54,7 +54,7 @@ from spikeloom.sw.cli.synth import EPILOG as SYNTH_EPILOG
 from spikeloom.sw.cli.synth import synth
 from spikeloom.sw.common.ending import leave
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
-from spikeloom.sw.common.files import writable_folder, write_folder
+from spikeloom.sw.common.files import check_no_foreign, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import changed, check_settings, setting_names
 from spikeloom.sw.datasets.image_set import images_in_words
@@ -245,14 +245,15 @@ def firmware(
     Ten images are included, unless --images gives a number. A weight image uses the data set it was made for.
     """
     from spikeloom.sw.common.shipped import driver_files
-    from spikeloom.sw.export.firmware import firmware_files
+    from spikeloom.sw.export.firmware import FIRMWARE_FILES, firmware_files
 
     asked, file = images_asked(images, data_set, settings)
     check_no_energy(source, settings)
     count = 10 if asked is None else asked
     if not 1 <= count <= 65536:
         raise SpikeLoomError(f"--images must be in 1 .. 65536 images, not {count}")
-    writable_folder(output, "folder")  # before the training, not after it
+    writable_folder(output, "folder")  # this and the next before the training, not after it
+    check_no_foreign(output, {**driver_files(), **dict.fromkeys(FIRMWARE_FILES)})
     chip, tests = chip_and_images(source, data, as_json, data_set, file, settings)
     if asked is not None:
         count = how_many(tests, asked)

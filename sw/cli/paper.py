@@ -11,6 +11,7 @@ from rich.console import Console
 from spikeloom.sw.cli.command import Data, Debug, Fresh, Json, Output
 from spikeloom.sw.cli.console import print_json, print_table, shown
 from spikeloom.sw.common.errors import ConfigError
+from spikeloom.sw.common.files import writable_folder
 
 __all__ = ["EPILOG", "PaperName", "paper"]
 
@@ -51,6 +52,8 @@ def paper(
         )
     check_simulator("verilator")  # before the training, not after it
     _, flow = make_flow(output, data, seeds, quick, fresh)
+    for place in (flow.folder.parent, flow.folder, *(flow.folder / name for name in flow.names())):
+        writable_folder(place, "folder of the experiment")
     with shown(flow, as_json):
         flow.run()
     page = publish(flow)

@@ -14,7 +14,7 @@ from rich.table import Table
 from spikeloom.sw.cli.command import WRONG, Data, Debug, Json, RunOrChip, Set, chip_only, folder, is_chip
 from spikeloom.sw.cli.console import bar, print_json, print_table
 from spikeloom.sw.common.errors import FileError, warn
-from spikeloom.sw.common.files import readable_error, writable_folder, write_folder
+from spikeloom.sw.common.files import check_no_foreign, readable_error, writable_folder, write_folder
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.config.settings import changed
 
@@ -78,7 +78,7 @@ def synth(
     --clock asks for is not met.
     """
     from spikeloom.hw.standard_cells.cell_mapping import MAPPING, check_library
-    from spikeloom.hw.standard_cells.cell_synthesis import synthesise
+    from spikeloom.hw.standard_cells.cell_synthesis import SYNTHESIS_FILES, synthesise
     from spikeloom.hw.standard_cells.corners import check_options
     from spikeloom.sim.chip.energy_calibration import design_of
 
@@ -93,6 +93,7 @@ def synth(
         check_options(libraries, config.hardware.clock_Hz if clock is None else clock, memory_bits, corner)
     place = Path("build") / name / (_FOLDER_WITH_BUS if bus else _FOLDER) if output is None else output
     writable_folder(place, "folder of the synthesis")
+    check_no_foreign(place, dict.fromkeys(SYNTHESIS_FILES))
     chip = chip_only(source, data, as_json, settings)
     files, top = unit_of(chip, bus)
     clock_Hz = chip.programmed.clock_Hz if clock is None else clock

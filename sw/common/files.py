@@ -18,6 +18,7 @@ from spikeloom.sw.common.errors import ArgumentTypeError, FileError
 __all__ = [
     "MANIFEST",
     "as_path",
+    "check_no_foreign",
     "readable_error",
     "reason",
     "writable_file",
@@ -154,6 +155,21 @@ def write_together(folder: str | os.PathLike[str], files: Mapping[str, bytes | s
     return folder
 
 
+def check_no_foreign(path: str | os.PathLike[str], files: Mapping[str, bytes | str | None]) -> None:
+    """Raise `FileError` where `write_folder` would write over a file of the user's: before the work of which the files
+    are the result. None in the place of a content that is not known yet.
+    """
+    path = as_path(path, "folder")
+    before = _listed(path)
+    for name, content in {**files, MANIFEST: None}.items():
+        data = content.encode() if isinstance(content, str) else content
+        if os.path.lexists(path / name) and name not in before and not _holds(path / name, data):
+            raise FileError(
+                f"Cannot write '{path}': it has a file '{name}' that is not from an earlier export and would be "
+                "overwritten; move it away, or choose another folder"
+            )
+
+
 def write_folder(
     path: str | os.PathLike[str], files: Mapping[str, bytes | str], changed: Literal["replace", "refuse"] = "replace"
 ) -> Path:
@@ -169,20 +185,13 @@ def write_folder(
     contents = {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}
     before = _listed(path)
-    for name, content in {**contents, MANIFEST: None}.items():
-        if os.path.lexists(path / name) and name not in before and not _holds(path / name, content):
-            raise FileError(
-                f"Cannot write '{path}': it has a file '{name}' that is not from an earlier export and would be "
-                f"overwritten; "
-                "choose another folder"
-            )
+    check_no_foreign(path, contents)
     edited = [name for name, digest in before.items() if changed == "refuse" and _edited(path / name, digest)]
     for name in edited:
         if not _holds(path / name, contents.get(name)):
             raise FileError(
                 f"Cannot write '{path}': its file '{name}' was edited after an earlier export and would be "
-                f"overwritten; "
-                "choose another folder, or remove the file"
+                "overwritten; choose another folder, or remove the file"
             )
     # The list comes first, with old and new names, so that an export that is stopped half-way is known as one.
     write_together(path, {MANIFEST: _manifest({**before, **sums}), **contents})

@@ -10,20 +10,25 @@ from numpy.typing import NDArray
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit
 from spikeloom.hw.boards.clocks import Clock
+from spikeloom.hw.boards.project import check_cell_memories
+from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.interfaces.streams import frame_words
+from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.hw.serial.commands import image, wait_for
 from spikeloom.hw.serial.protocol import OVERHEAD_BYTES, Command, Operation, encode_frame
 from spikeloom.sim.chip.adc_noise import amplitude
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
+from spikeloom.sw.datasets.datasets import DATA_SETS
 from spikeloom.sw.host.emulated_cells import BoardCells, check_device, check_emulated
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.frames import image_frames
 
 if TYPE_CHECKING:
     from spikeloom.sw.config.board_section import BoardSection
+    from spikeloom.sw.config.config import Config
 
-__all__ = ["board_cells", "board_unit", "check_devices", "line_bytes"]
+__all__ = ["board_cells", "board_unit", "check_crossbars", "check_devices", "line_bytes"]
 
 
 def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock: Clock) -> BoardUnit:
@@ -68,6 +73,48 @@ def check_devices(device: Device, programmer: bool) -> None:
             f'The chip has programmers, and its cells ([device] cell = "{device.cell}") cannot be programmed by the '
             'pulses of a board\'s emulators: set [hardware] programmer = false, or [device] cell = "emulated"'
         )
+
+
+def check_crossbars(config: Config, board: Board) -> None:
+    """Raise `SpikeLoomError` for a network of which the cells alone need more memory than the board has: before any
+    training. A network with two branches, or from a NIR file, is looked at when it is a chip.
+
+    Parameters
+    ----------
+    config : whose network is not trained yet
+    """
+    if config.nir.file:
+        return
+    from torch import device, nn
+
+    from spikeloom.sw.training.example_networks import Residual, build
+
+    data = DATA_SETS[config.data.set]
+    with device("meta"):
+        network = build(config.train, data.shape, data.classes)
+    parts = list(network.modules())
+    if any(isinstance(part, Residual) for part in parts):
+        return
+    sizes = [part.weight.flatten(1).shape for part in parts if isinstance(part, nn.Linear | nn.Conv2d)]
+    crossbar, hardware = config.crossbar, config.hardware
+    check_cell_memories(
+        board,
+        (
+            EmulatorShape(
+                parameters=LayerParameters(
+                    inputs=inputs,
+                    outputs=outputs,
+                    tile_rows=crossbar.tile_rows,
+                    tile_columns=crossbar.tile_columns,
+                    lanes=min(hardware.lanes, outputs),
+                    programmer=hardware.programmer,
+                ),
+                rows_per_cycle=config.board.rows_per_cycle,
+                levels=config.device.levels,
+            )
+            for outputs, inputs in sizes
+        ),
+    )
 
 
 def board_cells(chip: ProgrammedChip) -> BoardCells:

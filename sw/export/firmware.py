@@ -28,7 +28,12 @@ from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["Write", "firmware_files", "load_checksum", "load_writes", "network_header", "programming_writes"]
+__all__ = [
+    "FIRMWARE_FILES", "Write", "firmware_files", "load_checksum", "load_writes", "network_header", "programming_writes",
+]  # fmt: skip
+
+FIRMWARE_FILES = "network.h", "spikeloom_registers.h"
+"""Files of a chip."""
 
 Write = tuple[int, int]
 """Byte address, and data as 32 bits."""
@@ -95,11 +100,11 @@ def load_checksum(writes: Iterable[Write]) -> int:
 def firmware_files(
     chip: ProgrammedChip, pixels: NDArray[np.uint8], programming: bool | None = None, comment: str = ""
 ) -> dict[str, str]:
-    """File name -> text: `network.h` (see `network_header`) and `spikeloom_registers.h`."""
+    """File name -> text, of `FIRMWARE_FILES`: `network.h` (see `network_header`) and the registers."""
     from spikeloom.hw.export.c_header import c_header
 
     header = network_header(chip, pixels, programming=programming, comment=comment)
-    return {"network.h": header, "spikeloom_registers.h": c_header()}
+    return dict(zip(FIRMWARE_FILES, (header, c_header()), strict=True))
 
 
 def _programs(chip: ProgrammedChip) -> bool:

@@ -137,7 +137,7 @@ def check_emulated(chip: ProgrammedChip) -> None:
 
 
 def check_device(device: Device) -> None:
-    """Raise `HostError` for devices that emulators do not have: drift, and noise of reads."""
+    """Raise `HostError` for devices that emulators do not have: drift, and noise of reads relative to the cells."""
     if device.drifts:
         raise HostError(
             f"The chip's cells ('{device.cell}') drift, and those of a board's emulators stay where they are: compile "
@@ -145,8 +145,9 @@ def check_device(device: Device) -> None:
         )
     if device.read_sigma > 0.0:
         raise HostError(
-            f"The chip's reads are noisy ([device] read_sigma = {device.read_sigma:g}), and a board's emulators have "
-            "none: compile the chip with [device] read_sigma = 0, or use the simulated chip, CosimTransport"
+            f"The chip's reads have noise relative to its cells ([device] read_sigma = {device.read_sigma:g}), and a "
+            "board's emulators have noise of the conversions only: compile the chip with [device] read_sigma = 0 and "
+            "the noise as adc_sigma, in codes of its converters, or use the simulated chip, CosimTransport"
         )
 
 

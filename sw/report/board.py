@@ -23,7 +23,10 @@ from spikeloom.sw.common.readable import FILTERS
 from spikeloom.sw.report.plots.board import board_cells
 from spikeloom.sw.report.plots.style import data_uri
 
-__all__ = ["BoardReport", "Speed"]
+__all__ = ["BOARD_FILES", "BoardReport", "Speed"]
+
+_JSON, _PAGE, _PICTURE = BOARD_FILES = "report.json", "report.html", "cells.png"
+"""What a report consists of."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,8 @@ class Speed:
 
     Parameters
     ----------
-    latency_cycles : mean, from an image's first pixel in the accelerator, or the result before if that is later, to its
-        result
-    interval_cycles : mean, from one result to the next of images back to back
+    latency_cycles : mean, from an image's first pixel word in the accelerator to its result, of images one by one
+    interval_cycles : mean, from one result to the next of images back to back, of which two are stored at once
     images : on how many images it was measured
     measured : how, in words, and on which images
     steps : mean time steps
@@ -109,6 +111,7 @@ class BoardReport:
         return {
             **asdict(speed),
             "latency_s": speed.latency_cycles / clock_Hz,
+            "interval_s": speed.interval_cycles / clock_Hz,
             "images_per_s": clock_Hz / speed.interval_cycles,
             "line_images_per_s": None if speed.line_bytes is None else self.baud / (10 * speed.line_bytes),
         }
@@ -138,7 +141,7 @@ class BoardReport:
         return environment.get_template("board.html.j2").render(b=self.facts(), picture=self.picture)
 
     def files(self) -> dict[str, bytes | str]:
-        """File name -> content: `report.json`, `report.html`, and the picture `cells.png`."""
+        """File name -> content, of `BOARD_FILES`."""
         text = json.dumps(self.facts(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         picture = base64.b64decode(self.picture.partition(",")[2])
-        return {"report.json": text, "report.html": self.page(), "cells.png": picture}
+        return {_JSON: text, _PAGE: self.page(), _PICTURE: picture}

@@ -43,8 +43,8 @@ def train(
     progress: Progress | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> nn.Sequential:
-    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine, and
-    with `exact_sums` on every machine.
+    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine with
+    the same number of threads, and with `exact_sums` on every machine.
 
     Parameters
     ----------

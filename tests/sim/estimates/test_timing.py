@@ -31,6 +31,11 @@ def test_cycles_are_those_of_the_verilog(seed: int) -> None:
     assert found.cycles.tolist() == verilog.cycles.tolist()
     assert found.results[0] == verilog.cycles[0] and (np.diff(found.results) >= found.cycles[1:]).all()
     assert found.per_image == pytest.approx(found.results[-1] / IMAGES)
+    for one in (0, 1, IMAGES - 1):  # a latency: of an image that has the unit for itself
+        lone = run_cosim(chip, pixels[one : one + 1], ids[one : one + 1], workers=1)
+        assert lone.cycles is not None and lone.cycles[0] == found.alone[one]
+    assert found.alone[0] == found.cycles[0] and (found.alone >= found.cycles).all()
+    assert chip.parameters.encoders == 1 or found.alone.mean() > found.cycles.mean()
 
 
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3, 4, 5))])
@@ -43,7 +48,10 @@ def test_cycles_of_maps_are_those_of_the_verilog(seed: int) -> None:
     result = run_reference(chip, pixels, trace="spikes")
     verilog = run_cosim(chip, pixels, workers=1)
     assert verilog.cycles is not None
-    assert timing(chip, pixels, result).cycles.tolist() == verilog.cycles.tolist()
+    found = timing(chip, pixels, result)
+    assert found.cycles.tolist() == verilog.cycles.tolist()
+    lone = run_cosim(chip, pixels[3:4], np.array([3]), workers=1)
+    assert lone.cycles is not None and lone.cycles[0] == found.alone[3]
 
 
 def test_images_wait_for_their_pixels() -> None:

@@ -16,6 +16,7 @@ from spikeloom.hw.boards import toolchain
 from spikeloom.hw.boards.boards import BOARDS
 from spikeloom.hw.boards.project import unit_text
 from spikeloom.hw.emulator.shape import EmulatorShape
+from spikeloom.hw.export.structure import structure_of
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.sim.common.lock import locked
 from spikeloom.sim.estimates.emulated_reads import board_run
@@ -25,8 +26,10 @@ from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.files import MANIFEST
 from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.config import Config
+from spikeloom.sw.datasets.datasets import DATA_SETS
 from spikeloom.sw.datasets.image_set import ImageSet
-from spikeloom.sw.export.board_design import check_devices
+from spikeloom.sw.export import board_design
+from spikeloom.sw.export.board_design import check_crossbars, check_devices
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
 from tests.hw.boards.fake_tools import FakeTools
@@ -77,8 +80,10 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     result = call("small.loom", "--board", HX8K)
     assert "36 MHz, met: highest 100 MHz" in result.stdout and "7.5 ns in receiver, sender" in result.stdout
     assert "1,000,000 baud, 36 clock cycles per bit" in result.stdout
-    assert "50 µs (1,800.0 cycles)" in result.stdout and "25,000 in the accelerator" in result.stdout
-    assert "the serial line has room for 800" in result.stdout and "97.50 %" in result.stdout
+    printed = " ".join(result.stdout.split())
+    assert "50 µs (1,800.0 cycles) from its first pixel word to its result" in printed
+    assert "25,000 images per second in the accelerator, one every 40 µs (1,440.0 cycles)" in printed
+    assert "the bytes of the serial line have room for at most 800" in printed and "97.50 %" in printed
     assert f"cells='{FOLDER}/cells.safetensors').load('{FOLDER}/chip.loom')" in result.stdout
     assert f"Bitstream: {FOLDER}/{HX8K}.bin" in result.stdout
     names = {str(path.relative_to(FOLDER)) for path in Path(FOLDER).rglob("*") if path.is_file()}
@@ -87,12 +92,18 @@ def test_a_bitstream_its_report_and_what_is_printed(bench: Bench) -> None:
     assert json.loads(json.loads(Path(FOLDER, f"{HX8K}.bin").read_text())["packed"]) == {"seed": "1"}
     facts = json.loads(Path(FOLDER, "report.json").read_text())
     assert facts["speed"]["latency_s"] == pytest.approx(50e-6) and facts["speed"]["images_per_s"] == 25_000
+    assert facts["speed"]["interval_s"] == pytest.approx(40e-6)
     assert facts["clock_Hz"] == 36e6 and facts["highest_clock_Hz"] == 100e6 and facts["seed"] == 1
     assert facts["parts"]["sender"] == {"luts": 1, "flip_flops": 0, "carry": 0, "block_rams": 1, "dsps": 0}
     assert facts["cells"]["luts"] == 2 and facts["capacity"]["luts"] == 7680
     page = Path(FOLDER, "report.html").read_text()
-    assert "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page
-    assert "Accuracy 97.50 % in 2.50 time steps" in page and "room for 800 images per second at 1,000,000 baud" in page
+    assert (
+        "small on ice40-hx8k-evn" in page and "data:image/png" in page and "50 µs" in page and "40 µs, 1,440.0" in page
+    )
+    assert (
+        "Accuracy 97.50 % in 2.50 time steps" in page
+        and "room for at most 800 images per second at 1,000,000 baud" in page
+    )
 
 
 def test_finished_steps_are_not_repeated_and_json_is_all(bench: Bench) -> None:
@@ -180,7 +191,8 @@ def test_what_a_user_can_do_wrong_is_one_sentence(bench: Bench, arguments: tuple
     [
         (
             ("hardware.programmer=false", "device.read_sigma=0.01"),
-            "The chip's reads are noisy ([device] read_sigma = 0.01",
+            "The chip's reads have noise relative to its cells ([device] read_sigma = 0.01), and a board's emulators "
+            "have noise of the conversions only: compile the chip with [device] read_sigma = 0 and the noise as adc_s",
         ),
         ((), 'The chip has programmers, and its cells ([device] cell = "linear") cannot be programmed by the pulses'),
     ],
@@ -202,6 +214,7 @@ def test_commands_of_the_pages_are_not_refused() -> None:
     for command in commands:
         config = Config.load(ROOT / command.split()[0])
         check_devices(config.device, config.hardware.programmer)
+        check_crossbars(config, BOARDS[config.board.name])
         assert config.board.name in BOARDS.names() and command.split()[0].startswith("examples/"), command
 
 
@@ -218,6 +231,74 @@ def test_cells_that_an_emulator_cannot_hold_are_refused_before_synthesis(bench: 
     said = call("small.loom", "--board", HX8K, code=2).stderr
     assert "the board's emulator holds -1 .. 0.999023: compile the chip with less variation ([device]" in said
     assert bench.tools.calls() == []
+
+
+@pytest.mark.parametrize("name", ["report.html", "chip.loom", f"{HX8K}.bin", "design/top.il"])
+def test_a_file_of_the_user_s_is_noticed_before_the_build(bench: Bench, name: str) -> None:
+    path = Path("there", name)
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    said = call("small.loom", "--board", HX8K, "-o", "there", code=2).stderr
+    assert bench.tools.calls() == [] and path.read_text() == "mine"
+    assert said.endswith(
+        f"Error: Cannot write 'there': it has a file '{name}' that is not from an earlier export and would be "
+        "overwritten; move it away, or choose another folder\n"
+    )
+    path.rename("moved")
+    call("small.loom", "--board", HX8K, "-o", "there")
+    call("small.loom", "--board", HX8K, "-o", "there")
+
+
+def test_a_file_of_the_user_s_is_noticed_before_the_training(bench: Bench) -> None:
+    for command, name in (
+        (("board", "tiny", "--set", "hardware.programmer=false"), "report.html"),
+        (("firmware", "tiny"), "network.h"),
+        (("firmware", "tiny"), "Makefile"),
+    ):
+        path = Path(command[0], name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        said = CliRunner().invoke(app, [*command, "-o", command[0]]).stderr
+        assert said.startswith(f"Error: Cannot write '{command[0]}': it has a file '{name}' that is not from"), said
+        assert not Path("build").exists() and path.read_text() == "mine"
+        path.unlink()
+
+
+def test_memory_that_a_board_has_not_is_noticed_before_the_training(bench: Bench) -> None:
+    """784-32-10 of the preset, 16 bits a pair: 12,544 + 160 words of 32 bits, in blocks of 4 Kbit."""
+    options = ("--board", "icebreaker", "--set", "hardware.programmer=false", "--set", "train.hidden=[32]")
+    options = (*options, "--set", "device.read_sigma=0")
+    said = call("mnist", *options, "--set", "device.bits=4", "--set", "device.cell=linear", code=2).stderr
+    assert said == (
+        "Error: The memory of the crossbars' cells, 406,528 bits, needs 100 block memories, and the board icebreaker "
+        "has 30 (Lattice iCE40 UltraPlus); choose a larger board, or make the network smaller, or its cells of fewer "
+        "levels ([device] bits)\n"
+    )
+    assert not Path("build").exists()
+
+
+@pytest.mark.parametrize("rows", [1, 8])
+@pytest.mark.parametrize("sizes", [(64, 10), (64, 48, 10), (65, 3, 77, 10)])
+@pytest.mark.parametrize("programmer", [False, True])
+def test_cells_counted_before_the_training_are_those_of_the_unit(
+    sizes: tuple[int, ...], programmer: bool, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known of the configuration alone is what the chip's emulators have."""
+    seen: list[Any] = []
+    monkeypatch.setattr(board_design, "check_cell_memories", lambda board, shapes: seen.extend(shapes))
+    monkeypatch.setattr(DATA_SETS["digits"], "shape", (1, 1, sizes[0]))
+    given = {"bits": 3, **({"cell": "emulated"} if programmer else {})}
+    hardware = {"lanes": 2, "encoder_lanes": 2, "programmer": programmer}
+    chip = make_chip(*sizes, hardware=hardware, device=given, crossbar={"tile_rows": 48})
+    train = {"hidden": list(sizes[1:-1])} if sizes[1:-1] else {"hidden": [128, 64], "network": "10"}
+    config = chip.config.updated({"train": train, "board": {"name": HX8K, "rows_per_cycle": rows}}, "test")
+    check_crossbars(config, BOARDS[HX8K])
+    unit = module.unit_of(chip, config.board, BOARDS[HX8K], BOARDS[HX8K].clock())
+    facts = [(s.depth, s.cells, s.cell_bits, s.programmer) for s in unit.shapes]
+    assert [(s.depth, s.cells, s.cell_bits, s.programmer) for s in seen] == facts
+    cells = [(memory.depth, memory.bits) for memory in structure_of(unit).memories if ".cells." in memory.path]
+    assert [depth for depth, _ in cells] == [shape.depth for shape in seen]
+    assert all(bits >= s.depth * s.cells * s.cell_bits for s, (_, bits) in zip(seen, cells, strict=True))
 
 
 def test_two_builds_in_one_folder(bench: Bench) -> None:
@@ -237,7 +318,13 @@ def test_other_commands_refuse_the_table(bench: Bench) -> None:
 def test_a_large_design_is_refused_before_placement(bench: Bench) -> None:
     bench.tools.order(cells={str(number): {"type": "SB_LUT4"} for number in range(7_681)})
     said = call("small.loom", "--board", HX8K, code=2).stderr
-    assert "Error: The design needs 7,681 look-up tables, and the board ice40-hx8k-evn has 7,680" in said
+    assert "Error: The design needs 7,681 logic cells, and the board ice40-hx8k-evn has 7,680" in said
+    cells = {str(n): {"type": kind} for n, kind in enumerate(["SB_LUT4"] * 7_000 + ["SB_DFF"] * 681)}
+    for number in range(7_000, 7_681):  # flip-flops that no look-up table drives: they need a logic cell each
+        cells[str(number)] |= {"port_directions": {"D": "input"}, "connections": {"D": [number]}}  # type: ignore[dict-item]
+    bench.tools.order(cells=cells)
+    assert call("small.loom", "--board", HX8K, code=2).stderr.count("The design needs 7,681 logic cells") == 1
+    assert "nextpnr1" not in bench.tools.calls()
     assert "choose a larger board" in said
 
 
@@ -265,7 +352,11 @@ def test_speed_and_accuracy_are_those_of_the_reference(monkeypatch: pytest.Monke
     speed = module.speed_of(chip, unit, tests, lambda *counts: done.append(counts))
     result, timing = board_run(chip.programmed, unit.shapes, images)
     assert speed is not None and done == [(10, 10)]
-    assert (speed.latency_cycles, speed.interval_cycles) == (timing.cycles.mean(), timing.per_image)
+    assert (speed.latency_cycles, speed.interval_cycles) == (timing.alone.mean(), timing.per_image)
+    lone = [board_run(chip.programmed, unit.shapes, images[n : n + 1])[1].cycles[0] for n in range(10)]
+    words = chip.parameters.pixel_words
+    assert timing.alone.tolist() == lone and (timing.alone[1:] == timing.cycles[1:] + 2 * words).all()
+    assert speed.latency_cycles > speed.interval_cycles + words
     assert (speed.images, speed.steps, speed.accuracy) == (10, result.steps.mean(), result.accuracy(labels))
     assert "mine.npz" in speed.measured
     # request: number, kind, IMAGE of 9 bytes and its pixels, RESULT of 5, checksum, delimiters; answer likewise

@@ -40,25 +40,28 @@ def test_a_host_connects_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     ) as process:
         late = threading.Timer(300, process.kill)
         late.start()
-        assert process.stdout is not None and process.stderr is not None
-        port = process.stdout.readline().removeprefix("Port: ").rstrip()
-        way = process.stdout.readline()
-        assert way == f"To connect: Host.connect('{port}', patience_s=60).load('small.loom')\n"
-        pixels = random_pixels(np.random.default_rng(1), 5, 4)
-        host = Host.connect(port, patience_s=60)
-        host.load(tmp_path / "small.loom")
-        result = host.infer(pixels)
-        reference = run_reference(CHIP.programmed, pixels)
-        assert check_result(result, reference) >= 4 * len(pixels)
-        assert isinstance(host.transport, SerialTransport)
-        told = host.transport.board
-        assert (told.clock_Hz, told.clocks_per_bit) == (18_000_000, 4)
-        assert (told.buffer_bytes, told.encoder_lanes) == (512, 2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
-        late.cancel()
-        assert process.stdout.read() == "Ctrl-C ends it.\n"
-        said = process.stderr.read()
+        try:
+            assert process.stdout is not None and process.stderr is not None
+            port = process.stdout.readline().removeprefix("Port: ").rstrip()
+            way = process.stdout.readline()
+            assert way == f"To connect: Host.connect('{port}', patience_s=60).load('small.loom')\n"
+            pixels = random_pixels(np.random.default_rng(1), 5, 4)
+            host = Host.connect(port, patience_s=60)
+            host.load(tmp_path / "small.loom")
+            result = host.infer(pixels)
+            reference = run_reference(CHIP.programmed, pixels)
+            assert check_result(result, reference) >= 4 * len(pixels)
+            assert isinstance(host.transport, SerialTransport)
+            told = host.transport.board
+            assert (told.clock_Hz, told.clocks_per_bit) == (18_000_000, 4)
+            assert (told.buffer_bytes, told.encoder_lanes) == (512, 2)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+            assert process.stdout.read() == "Ctrl-C ends it.\n"
+            said = process.stderr.read()
+        finally:  # what a test that failed leaves would live until it is late
+            late.cancel()
+            process.kill()
     assert re.search(r"\nThe simulated board has ended after [\d,]+ clock cycles\.\n$", said), said
     with pytest.raises(TransportClosed, match="is gone: plug the board's cable in again, and connect again"):
         host.status()

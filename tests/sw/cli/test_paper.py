@@ -37,6 +37,17 @@ def test_a_difference_of_the_verilog_is_exit_code_1(tmp_path: Path, monkeypatch:
     assert "image 3" in call("winner-k", "--quick", "--output", str(tmp_path), code=1).stderr
 
 
+def test_a_folder_that_cannot_be_written_is_noticed_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(paper_flow, "make_steps", lambda experiment: (_step(done.append),))
+    (tmp_path / "quick").mkdir()
+    (tmp_path / "quick" / "verilog").write_text("mine")
+    for output, named in (tmp_path, "quick/verilog"), (tmp_path / "quick" / "verilog", "quick/verilog"):
+        assert named in call("winner-k", "--quick", "--output", str(output), code=2).stderr and not done
+
+
 def _step(run: object) -> object:
     from spikeloom.sw.flow.flow import Step
 

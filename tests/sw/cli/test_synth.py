@@ -135,6 +135,11 @@ def test_errors_come_before_the_training(place: Path) -> None:
     (place / "few.lib").write_text(FEW.replace(" ff ", " other "))
     assert "has no D flip-flop" in call("tiny", "--liberty", "few.lib", code=2).stderr
     assert "liberty" in call("tiny", code=2).stderr.lower()
+    (place / "few.lib").write_text(FEW)
+    (place / "there").mkdir()
+    (place / "there" / "netlist.v").write_text("mine")
+    said = call("tiny", "--liberty", "few.lib", "-o", "there", code=2).stderr
+    assert said.startswith("Error: Cannot write 'there': it has a file 'netlist.v' that is not from an earlier export")
     assert not (place / "build").exists()
 
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from spikeloom.sw.common.errors import FileError
-from spikeloom.sw.common.files import MANIFEST, write_atomic, write_folder, write_together
+from spikeloom.sw.common.files import MANIFEST, check_no_foreign, write_atomic, write_folder, write_together
 
 
 def fail_with(code):
@@ -115,6 +115,16 @@ def test_a_file_of_the_user_is_not_written_over(tmp_path):
     ):
         write_folder(tmp_path, {"a.txt": "one", "README.md": "theirs"})
     assert os.listdir(tmp_path) == ["README.md"] and (tmp_path / "README.md").read_text() == "mine"
+
+
+def test_a_file_of_the_user_is_noticed_before_there_are_contents(tmp_path):
+    check_no_foreign(tmp_path / "out", {"a.txt": None})
+    write_folder(tmp_path / "out", {"a.txt": "one"})
+    (tmp_path / "out" / "b.txt").write_text("mine")
+    check_no_foreign(tmp_path / "out", {"a.txt": None, "b.txt": "mine"})
+    for content in (None, "theirs"):
+        with pytest.raises(FileError, match=r"has a file 'b.txt' .*; move it away, or choose another folder$"):
+            check_no_foreign(tmp_path / "out", {"a.txt": None, "b.txt": content})
 
 
 @pytest.mark.parametrize("listed", ["[1, 2]", "not JSON", '{"a.txt": 3}', "[" * 100_000])
