@@ -13,6 +13,7 @@ from spikeloom.sim.chip.parameters import parameter_classes, registered_fields
 from spikeloom.sim.chip.units import ADC_SIGMAS
 from spikeloom.sim.common.arguments import plain_numbers
 from spikeloom.sim.common.units import (
+    CODES,
     CONDUCTANCE,
     FRACTION,
     PROGRAM_VOLTAGE,
@@ -66,6 +67,7 @@ class DeviceOptions(Table):
             description="noise of readout and ADC, codes rms at the layer's gain, drawn anew at each conversion; 0, or "
             f"at least {ADC_SIGMAS[0]:g}",
         ),
+        CODES,
     ] = 0.0
     stuck_on: Annotated[Share, Field(description="share of cells stuck at g_max")] = 0.0
     stuck_off: Annotated[Share, Field(description="share of cells stuck at g_min")] = 0.0

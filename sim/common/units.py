@@ -18,6 +18,7 @@ from spikeloom.sim.common.slips import warn, was_said
 
 __all__ = [
     "CAPACITANCE",
+    "CODES",
     "CONDUCTANCE",
     "ENERGY",
     "FRACTION",
@@ -96,6 +97,8 @@ RESISTANCE = Unit("ohm", 1e-4, 1e4, ("mOhm", 1e-3))
 ENERGY = Unit("joules", 1e-21, 1e-6, ("pJ", 1e-12))
 CAPACITANCE = Unit("farads", 1e-18, 1e-12, ("fF", 1e-15))
 FREQUENCY = Unit("hertz", 1e4, 1e11, ("MHz", 1e6))
+CODES = Unit("codes", 1e-2, 4.0, ("thousandths of a code", 1e-3))
+"""Noise of converters, rms, in their codes (LSB)."""
 
 
 def fields_of(table: Any) -> dict[str, FieldInfo]:

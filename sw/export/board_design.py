@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from spikeloom.hw.boards.board import Board
 from spikeloom.hw.boards.board_unit import BoardUnit
 from spikeloom.hw.boards.clocks import Clock
-from spikeloom.hw.boards.project import check_cell_memories
 from spikeloom.hw.emulator.shape import EmulatorShape
 from spikeloom.hw.interfaces.streams import frame_words
 from spikeloom.hw.params.parameters import LayerParameters
@@ -87,6 +86,7 @@ def check_crossbars(config: Config, board: Board) -> None:
         return
     from torch import device, nn
 
+    from spikeloom.hw.boards.project import check_cell_memories
     from spikeloom.sw.training.example_networks import Residual, build
 
     data = DATA_SETS[config.data.set]

@@ -18,6 +18,9 @@ from tests.fixtures.networks import random_chip
 from tests.models.plain import plain_codes
 from tests.sim.crossbar.test_array import layer_of, row_vectors
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*adc_sigma is ")
+"""More than is usual, up to the most that there can be."""
+
 
 def agrees(array: CrossbarArray, rng: np.random.Generator, images: int = 6) -> np.ndarray:
     """Codes of reads with random rows, after they were compared with the plain integers, and alone with the batch."""

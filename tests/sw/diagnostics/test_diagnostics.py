@@ -233,7 +233,7 @@ BROKEN: dict[str, tuple[Callable[[], Chip], list[tuple[str, str | None]]]] = {
     "an output that fires always": (one_class, [("one-class", None)]),
     "half of the cells stuck": (lambda: compiled(device={"stuck_on": 0.5}), [("device-loss", None)]),
     "converters full of noise": (
-        lambda: compiled(device={"adc_sigma": 16.0}, crossbar={"adc_bits": 6}),
+        lambda: compiled(device={"adc_sigma": 4.0}, crossbar={"adc_bits": 4}),
         [("device-loss", None)],
     ),
     "a percentile far too low": (
