@@ -19,7 +19,7 @@ __all__ = ["NEEDS", "BoardSection", "board_problems"]
 _ROWS = 1, 2, 4, 8
 NEEDS = (
     "`board.rows_per_cycle` is 1, 2, 4 or 8; `board.clock_Hz` is a clock that the board's PLL makes (0.1 % apart at "
-    "most), and `board.baud` a rate that the clock divides to (2 % apart at most, and 65,535 cycles a bit at most)"
+    "most), and `board.baud` a rate that the clock divides to (2 % apart at most, and a bit of 65,535 cycles at most)"
 )
 """What `board_problems` checks, for the manual."""
 

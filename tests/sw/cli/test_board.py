@@ -28,7 +28,6 @@ from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.datasets import DATA_SETS
 from spikeloom.sw.datasets.image_set import ImageSet
-from spikeloom.sw.export import board_design
 from spikeloom.sw.export.board_design import check_crossbars, check_devices
 from spikeloom.sw.report.board import Speed
 from tests.fixtures.models import make_chip
@@ -285,7 +284,7 @@ def test_cells_counted_before_the_training_are_those_of_the_unit(
 ) -> None:
     """What is known of the configuration alone is what the chip's emulators have."""
     seen: list[Any] = []
-    monkeypatch.setattr(board_design, "check_cell_memories", lambda board, shapes: seen.extend(shapes))
+    monkeypatch.setattr("spikeloom.hw.boards.project.check_cell_memories", lambda board, shapes: seen.extend(shapes))
     monkeypatch.setattr(DATA_SETS["digits"], "shape", (1, 1, sizes[0]))
     given = {"bits": 3, **({"cell": "emulated"} if programmer else {})}
     hardware = {"lanes": 2, "encoder_lanes": 2, "programmer": programmer}

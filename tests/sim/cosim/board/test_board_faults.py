@@ -62,9 +62,9 @@ def check(outcomes: Counter[tuple[str, str, str]], sentences: dict[str, str]) ->
         assert re.fullmatch(said[name], sentence), sentence
 
 
-def test_thirty_faults() -> None:
+def test_some_faults() -> None:
     with trials(3, quick=True) as run:
-        while run.struck < 30:
+        while run.struck < 15:
             run.session()
     check(run.outcomes, run.sentences)
     assert {outcome for _, _, outcome in run.outcomes} >= {"healed", "TransportClosed"} and run.longest_s < 20
