@@ -97,6 +97,21 @@ def test_cells_of_a_chip_with_programmers(tmp_path: Path) -> None:
             assert np.array_equal(states[index].g_S, done.layers[index].state.g_S)
 
 
+def test_pulses_on_cells_that_are_there_get_the_chips_own_gains(tmp_path: Path) -> None:
+    """Another network on the same devices goes on with the cells, and not with the gains of the one before."""
+    louder = replace(PULSED, layers=tuple(replace(layer, gain_shift=2) for layer in PULSED.layers))
+    shapes = shapes_of(PULSED)
+    with emulated(PULSED, tmp_path, shapes) as (board, host):
+        for chip, shift in ((PULSED, 0), (louder, 2), (PULSED, 0)):
+            host.load(chip)
+            assert list(board.gains) == [shift] * 2
+    fixed = shapes_of(PULSED, gain=0)
+    with emulated(PULSED, tmp_path, fixed) as (board, host):
+        host.load(PULSED)
+        with pytest.raises(HostError, match="its fixed_gain is 0, this chip needs 2"):
+            host.load(louder)
+
+
 def test_fresh_cells_before_pulses(tmp_path: Path) -> None:
     """Once for a chip and a host; pulses then go on with the cells as they are. Another chip has other cells."""
     shapes = shapes_of(PULSED)
