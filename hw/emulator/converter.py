@@ -76,11 +76,12 @@ class Converter(wiring.Component):
     def __init__(self, *, shape: EmulatorShape) -> None:
         self._shape = shape
         p = shape.parameters
+        draws = range(-LARGEST_NOISE, LARGEST_NOISE + 1)
         super().__init__(
             {
                 "sums": In(data.ArrayLayout(signed(shape.sum_bits), p.lanes)),
                 **({"gain": In(p.gain_bits)} if shape.gain is None else {}),
-                **({"noise": In(data.ArrayLayout(signed(7), p.lanes))} if shape.noise else {}),
+                **({"noise": In(data.ArrayLayout(draws, p.lanes))} if shape.noise else {}),
                 "codes": Out(data.ArrayLayout(signed(p.code_bits), p.lanes)),
                 "over": Out(p.lanes),
             }

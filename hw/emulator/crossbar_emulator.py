@@ -34,8 +34,8 @@ class CrossbarEmulator(wiring.Component):
     crossbar : In(CrossbarSignature), the macro's side
     reset : In(1), forgets a read, a conversion and an operation that are going on; the cells stay, and the gain
     load : In(EmulatorBusSignature), the address map (`hw.emulator.cell_words`)
-    image : In(16), lower half of the image's number, and read : In(32), number of the read: both stable while `drive`;
-        only with noise, which they address
+    image : In(16), lower half of the image's number, and read : In(32), number of the read: both looked at in the
+        first cycle of `drive`; only with noise, which they address
 
     Cells are loaded while nothing is read; a conversion meanwhile gives other codes, and nothing worse.
 

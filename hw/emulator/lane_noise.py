@@ -7,7 +7,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,7 +66,7 @@ class LaneNoise(wiring.Component):
                 "word_1": In(32),
                 "tile": In(range(max(2, p.row_tiles))),
                 "group": In(p.group_bits),
-                "noise": Out(data.ArrayLayout(signed(7), p.lanes)),
+                "noise": Out(data.ArrayLayout(range(-LARGEST_NOISE, LARGEST_NOISE + 1), p.lanes)),
             }
         )
 

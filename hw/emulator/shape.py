@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters, ceil_div
 
-__all__ = ["FACTOR_BITS", "FRACTION_BITS", "LARGEST_NOISE", "LINE_ROWS", "NOISY_LIMITS", "EmulatorShape"]
+__all__ = [
+    "FACTOR_BITS",
+    "FRACTION_BITS",
+    "LARGEST_NOISE",
+    "LINE_ROWS",
+    "NOISY_LIMITS",
+    "ROWS_PER_CYCLE",
+    "EmulatorShape",
+]
 
 FRACTION_BITS = 10
 """Fraction bits of a conductance, in levels: the grid of `sim.crossbar`."""
@@ -17,6 +25,9 @@ FACTOR_BITS = 8
 
 LINE_ROWS = 16
 """Rows that are looked at together when the driven ones are listed."""
+
+ROWS_PER_CYCLE = 1, 2, 4, 8
+"""Rows that a word may have."""
 
 LARGEST_NOISE = 60
 """Largest magnitude of the noise of a conversion, in amplitudes: `hw.emulator.lane_noise`."""
@@ -62,7 +73,7 @@ class EmulatorShape:
             optional = value is None and name in ("weight_bits", "gain")
             if not optional and (isinstance(value, bool) or not isinstance(value, int)):
                 raise ArgumentTypeError(f"Emulator's {name} must be an integer, not {value!r}")
-        if self.rows_per_cycle not in (1, 2, 4, 8):
+        if self.rows_per_cycle not in ROWS_PER_CYCLE:
             raise SpikeLoomError(f"Emulator's rows_per_cycle must be 1, 2, 4 or 8, not {self.rows_per_cycle!r}")
         ranges = {**_RANGES, "gain": (0, self.parameters.max_gain_shift)}
         for name, (low, high) in ranges.items():

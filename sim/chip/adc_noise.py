@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import math
 
-from spikeloom.hw.emulator.shape import LARGEST_NOISE, NOISY_LIMITS
+from spikeloom.hw.emulator.shape import NOISY_LIMITS
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
 from spikeloom.sim.chip.units import ADC_SIGMAS, CURRENT_BITS
 
-__all__ = ["LARGEST_DRAW", "VARIANCE", "amplitude", "realised_sigma", "size_problem"]
+__all__ = ["VARIANCE", "amplitude", "realised_sigma", "size_problem"]
 
 VARIANCE = 170
 """Of t: eight times that of a digit, (16^2 - 1) / 12."""
-LARGEST_DRAW = LARGEST_NOISE
-"""Of t."""
 
 
 def amplitude(adc_sigma: float) -> int:

@@ -23,9 +23,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.emulator.shape import LARGEST_NOISE
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.parameters import LayerParameters
-from spikeloom.sim.chip.adc_noise import LARGEST_DRAW, amplitude, size_problem
+from spikeloom.sim.chip.adc_noise import amplitude, size_problem
 from spikeloom.sim.chip.cell_kinds import Drift
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -284,7 +285,7 @@ class CrossbarArray:
         self.row_conductance = loads(p, n)
         top = 255 if self.parameters.row_bits == 8 else 1
         moved_S = device.reachable_S[1] if self._drift is not None and device.wire_ohm == 0.0 else None
-        grids = Grids(self.index, self.parameters, device, moved_S, LARGEST_DRAW * self._noise_step)
+        grids = Grids(self.index, self.parameters, device, moved_S, LARGEST_NOISE * self._noise_step)
         self._w, u_type = grids.narrow(currents(p, n), top, currents)
         v_type = u_type
         if self.cells_noisy:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.sim.chip.adc_noise import LARGEST_DRAW
+from spikeloom.hw.emulator.shape import LARGEST_NOISE
 from spikeloom.sim.common.kernels import kernel
 from spikeloom.sim.common.threefry import threefry2x32
 
@@ -97,7 +97,7 @@ def draw(word: np.uint32) -> np.int32:
     digits = np.uint32((word & _DIGITS) + ((word >> _4) & _DIGITS))
     digits = np.uint32(digits + (digits >> _16))
     digits = np.uint32(digits + (digits >> _8))
-    return np.int32(digits & _BYTE) - np.int32(LARGEST_DRAW)
+    return np.int32(digits & _BYTE) - np.int32(LARGEST_NOISE)
 
 
 @kernel()

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from spikeloom.hw.boards.board import TRIES
 from spikeloom.hw.boards.boards import BOARDS
+from spikeloom.hw.emulator.shape import ROWS_PER_CYCLE
 from spikeloom.sim.common.choices import Choices
 from spikeloom.sim.common.units import FREQUENCY
 from spikeloom.sw.common.errors import SpikeLoomError
@@ -16,7 +17,6 @@ from spikeloom.sw.config.sections import Section
 
 __all__ = ["NEEDS", "BoardSection", "board_problems"]
 
-_ROWS = 1, 2, 4, 8
 NEEDS = (
     "`board.rows_per_cycle` is 1, 2, 4 or 8; `board.clock_Hz` is a clock that the board's PLL makes (0.1 % apart at "
     "most), and `board.baud` a rate that the clock divides to (2 % apart at most, and a bit of 65,535 cycles at most)"
@@ -39,7 +39,7 @@ class BoardSection(Section):
     ] = 0
     rows_per_cycle: Annotated[
         int,
-        Field(ge=1, le=_ROWS[-1], description="rows of a crossbar that are added up in a clock cycle, rows"),
+        Field(ge=1, le=ROWS_PER_CYCLE[-1], description="rows of a crossbar that are added up in a clock cycle, rows"),
     ] = 1
     gain: Annotated[
         Literal["fixed", "loaded"],
@@ -53,7 +53,7 @@ class BoardSection(Section):
 def board_problems(config: Any) -> Iterator[str]:
     """A sentence for a number of rows, a clock, or a rate of the serial port, that the board cannot have."""
     table = config.board
-    if table.rows_per_cycle not in _ROWS:
+    if table.rows_per_cycle not in ROWS_PER_CYCLE:
         yield f"[board] rows_per_cycle must be 1, 2, 4 or 8, not {table.rows_per_cycle}"
     if not table.clock_Hz and not table.baud:
         return

@@ -19,7 +19,7 @@ from spikeloom.sim.chip.adc_noise import amplitude
 from spikeloom.sim.chip.device_config import Device
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.datasets.datasets import DATA_SETS
-from spikeloom.sw.host.emulated_cells import BoardCells, check_device, check_emulated
+from spikeloom.sw.host.emulated_cells import BoardCells, check_device
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.frames import image_frames
 
@@ -44,7 +44,7 @@ def board_unit(chip: ProgrammedChip, section: BoardSection, board: Board, clock:
     HostError : emulators do not have such devices
     ValueError : the board has no serial port of this rate at this clock, or a number is out of range
     """
-    check_emulated(chip)
+    check_device(chip.device)
     return BoardUnit(
         parameters=chip.parameters,
         clock_Hz=round(clock.Hz),

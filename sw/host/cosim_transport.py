@@ -79,6 +79,7 @@ class CosimTransport(Transport):
         self._layers = len(chip.layers)
         self._chip = chip
         self.frames_sent = 0
+        self.draws = False  # not by tags: the simulation is told the numbers of the images
         self.devices = self
 
     @property
@@ -158,8 +159,6 @@ class CosimTransport(Transport):
         arrays = build_arrays(chip) if arrays is None else arrays
         save_models(self.folder, programmed_models(self._chip, arrays, drift, self.frames_sent))
         self._exchange(command(RELOAD), 1)
-
-    draws = False  # by their tags: the simulation is told the numbers of the images
 
     def number_images(self, high: int) -> None:
         """Nothing; see `draws`."""

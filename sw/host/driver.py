@@ -269,14 +269,16 @@ class Host:
                 progress(len(answers), len(pixels))
 
         devices = self.transport.devices
-        drawn = devices is not None and devices.draws
-        for part in _chunks(ids, drawn):
-            if devices is not None and drawn:
+        drawing = devices if devices is not None and devices.draws else None
+        for part in _chunks(ids, drawing is not None):
+            tags: int | NDArray[np.int64] = self._tag
+            if drawing is not None:
                 high = int(ids[part.start]) >> 16
                 while waiting and high != int(ids[part.start - 1]) >> 16:
                     take()
-                devices.number_images(high)
-            frames = image_frames(programmed, pixels[part], ids[part], ids[part] if drawn else self._tag)
+                drawing.number_images(high)
+                tags = ids[part]
+            frames = image_frames(programmed, pixels[part], ids[part], tags)
             self._tag = (self._tag + len(frames)) & 0xFFFF
             self.transport.send(frames)
             waiting.append(frames.tags)

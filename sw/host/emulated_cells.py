@@ -32,7 +32,7 @@ from spikeloom.sw.weight_image.file import chip_digest, safetensors_bytes
 if TYPE_CHECKING:
     from spikeloom.sim.crossbar.array import CrossbarArray
 
-__all__ = ["BoardCells", "check_device", "check_emulated", "digest"]
+__all__ = ["BoardCells", "check_device", "digest"]
 
 FORMAT = "spikeloom emulated cells"
 VERSION = "1"
@@ -71,7 +71,7 @@ class BoardCells:
 
         Raises `HostError` where emulators cannot have such cells.
         """
-        check_emulated(chip)
+        check_device(chip.device)
         model = _model()
         arrays = model.build_arrays(chip) if arrays is None else arrays
         grids = tuple(grid.astype(np.int32) for grid in model.emulated_weights(chip, arrays))
@@ -85,7 +85,7 @@ class BoardCells:
     @classmethod
     def fresh(cls, chip: ProgrammedChip) -> BoardCells:
         """Cells of the chip as they leave the fab, to be programmed by pulses; errors as `programmed`."""
-        check_emulated(chip)
+        check_device(chip.device)
         cells = _model().emulated_cells(chip)
         numbers, factors = tuple(layer.numbers for layer in cells), tuple(layer.factors for layer in cells)
         return cls(**_facts(chip, "fresh"), conductances=numbers, factors=factors)
@@ -129,11 +129,6 @@ class BoardCells:
         found = [tuple(tensors[f"layer_{n}_{k}"] for n in layers if f"layer_{n}_{k}" in tensors) for k in "wgd"]
         gains = tuple(map(int, facts["gains"].split()))
         return cls(facts["state"], int(facts["build"], 16), int(facts["seed"]), gains, facts["chip"], *found)
-
-
-def check_emulated(chip: ProgrammedChip) -> None:
-    """Raise `HostError` for a chip with devices that emulators do not have."""
-    check_device(chip.device)
 
 
 def check_device(device: Device) -> None:

@@ -29,7 +29,7 @@ from spikeloom.sim.chip.adc_noise import amplitude
 from spikeloom.sim.chip.drift_snapshot import DriftSnapshot
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.random_words import Purpose, key
-from spikeloom.sw.host.emulated_cells import BoardCells, check_emulated, digest
+from spikeloom.sw.host.emulated_cells import BoardCells, check_device, digest
 from spikeloom.sw.host.errors import HostError
 from spikeloom.sw.host.transport import READ, Accesses, Answers, accesses
 
@@ -74,14 +74,9 @@ class EmulatedDevices:
         self._given = given
         self._chip: ProgrammedChip | None = None
         self._has = ""  # whose cells, in the sense of `fresh_digest`, pulses would find
-        self._noisy = False
+        self.draws = False
         self._image_high: int | None = None  # as the emulators have it
         self.frames_sent = 0
-
-    @property
-    def draws(self) -> bool:
-        """Whether reads have noise, which the tag of an image addresses: the lower half of its number."""
-        return self._noisy
 
     def number_images(self, high: int) -> None:
         """Say the upper half of the numbers of all images that come; none may be in the chip."""
@@ -148,7 +143,7 @@ class EmulatedDevices:
 
     def _write(self, chip: ProgrammedChip, state: str, arrays: Sequence[CrossbarArray] | None = None) -> None:
         """Write cells in this state into every emulator, after all is known to fit."""
-        check_emulated(chip)
+        check_device(chip.device)
         shapes = self._shapes(chip)
         cells = self._cells(chip, state, arrays)
         words = [_words(shape, cells, layer) for layer, shape in enumerate(shapes)]
@@ -171,7 +166,7 @@ class EmulatedDevices:
             if shape.noise:
                 for register, word in zip((KEY_0, KEY_1), key(chip.seed, Purpose.CONVERT, layer), strict=True):
                     self._fill(at + register, word)
-        self._noisy, self._image_high = any(shape.noise for shape in shapes), None
+        self.draws, self._image_high = any(shape.noise for shape in shapes), None
 
     def _fill(self, address: int, word: int) -> None:
         self._bus.fill(address, np.array([word], np.uint32))

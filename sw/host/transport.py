@@ -62,9 +62,8 @@ class Devices(Protocol):
     frames_sent: int
     """Image frames that were sent since the start: the place of the next one."""
 
-    @property
-    def draws(self) -> bool:
-        """Whether an image's random draws go by its tag, which then has to be the lower half of its number."""
+    draws: bool
+    """Whether an image's random draws go by its tag, which then has to be the lower half of its number."""
 
     def number_images(self, high: int) -> None:
         """With `draws`: the upper half of the numbers of all images that come; none may be in the chip."""
