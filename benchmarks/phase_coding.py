@@ -90,7 +90,7 @@ def main(folder: str | None = None) -> None:
     rows("digits, preset", "digits", {}, digits)
     rows("digits, 64-48-10, ReLU", "digits", {**_PLAIN, "hidden": [48], "dropout": 0.0}, digits)
     if folder is not None:
-        plain = {**_PLAIN, "hidden": [100], "epochs": 6, "augment": False}
+        plain = {**_PLAIN, "hidden": [100], "epochs": 6, "augment": "none"}
         rows("MNIST, 784-100-10, ReLU", "mnist", plain, load_data("mnist", folder))
 
 

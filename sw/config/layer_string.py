@@ -9,7 +9,8 @@
 | `g` | average of each channel over the whole map |
 | `100` | dense layer of 100 neurons; the last has one neuron per class |
 
-Every layer but the last is followed by the activation; only dense layers follow a dense layer.
+Every layer but the last is followed by the activation; only dense layers follow a dense layer. The name of a network
+(`sw.config.named_networks`) stands for its layers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spikeloom.sw.common.errors import SpikeLoomError
+from spikeloom.sw.config.named_networks import NAMED_NETWORKS
 
 __all__ = ["LayerToken", "parse_layers", "shapes_of"]
 
@@ -47,8 +49,11 @@ class LayerToken:
 
 
 def parse_layers(text: str) -> tuple[LayerToken, ...]:
-    """The layers of a layer string. Raises `ValueError` for an invalid one, naming the part."""
-    tokens = tuple(_token(part) for part in text.split("-"))
+    """The layers of a layer string, or of a network by its name. Raises `ValueError` for an invalid one, naming the
+    part.
+    """
+    named = NAMED_NETWORKS.get(text)
+    tokens = tuple(_token(part) for part in (text if named is None else named.layers).split("-"))
     for before, after in itertools.pairwise(tokens):
         if before.kind == "dense" and after.kind != "dense":
             raise SpikeLoomError(
@@ -85,7 +90,8 @@ def _token(part: str) -> LayerToken:
     match = _PATTERN.fullmatch(part)
     if match is None:
         raise SpikeLoomError(
-            f"'{part}' is not a layer; valid layers are for example 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10"
+            f"'{part}' is not a layer; valid layers are for example 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10, and "
+            f"names of networks are {', '.join(NAMED_NETWORKS)}"
         )
     found = {name: value and (1 if value in ("p", "g") else int(value)) for name, value in match.groupdict().items()}
     if any(value == 0 for value in found.values()):

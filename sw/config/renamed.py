@@ -10,7 +10,10 @@ __all__ = ["KEYS", "VALUES", "key_sentence", "renew", "value_sentence"]
 KEYS = {"crossbar.copies": "replicas", "programming.window": "tolerance"}
 """Keys, as table.key, and their names now."""
 
-VALUES = {"programming.method": {"verify": "write-verify"}}
+VALUES: dict[str, dict[str | bool, str]] = {
+    "programming.method": {"verify": "write-verify"},
+    "train.augment": {True: "affine", False: "none"},
+}
 """Values of keys, and their names now."""
 
 
@@ -24,8 +27,9 @@ def key_sentence(where: Iterable[str]) -> str | None:
 def value_sentence(where: Iterable[str], value: Any) -> str | None:
     """The sentence about a value that is unknown now; None for one that never was."""
     table, *keys = where
-    new = VALUES.get(".".join((table, *keys)), {}).get(value) if isinstance(value, str) else None
-    return None if new is None else f'[{table}] {".".join(keys)} = "{value}" is called "{new}" now; rename it'
+    new = VALUES.get(".".join((table, *keys)), {}).get(value) if isinstance(value, str | bool) else None
+    given = f'"{value}"' if isinstance(value, str) else str(value).lower()
+    return None if new is None else f'[{table}] {".".join(keys)} = {given} is called "{new}" now; rename it'
 
 
 def renew(tables: Any) -> None:
@@ -38,5 +42,5 @@ def renew(tables: Any) -> None:
     for name, renamed in VALUES.items():
         table, key = name.split(".")
         values = tables.get(table) if isinstance(tables, dict) else None
-        if isinstance(values, dict) and isinstance(values.get(key), str):
+        if isinstance(values, dict) and isinstance(values.get(key), str | bool):
             values[key] = renamed.get(values[key], values[key])

@@ -105,10 +105,10 @@ def _network(config: Tables) -> Iterator[str]:
     except SpikeLoomError as error:
         yield f"[train] network '{train.network}': {error}"
         return
-    kinds = {token.kind for token in tokens}
+    kinds = {token.kind for token in tokens} | {"hidden" for token in tokens[:-1] if token.kind == "dense"}
     for name, needed, what in (
         ("pooling", {"pool"}, "pooling such as 2s"),
-        ("batch_norm", {"conv", "residual"}, "convolutions such as 12c5"),
+        ("batch_norm", {"conv", "residual", "hidden"}, "convolutions or hidden dense layers"),
     ):
         value, default = getattr(train, name), default_of(config, f"train.{name}")
         if value != default and not kinds & needed:
@@ -151,17 +151,17 @@ def _hidden_layers(config: Tables) -> Iterator[str]:
 
 def _augment(config: Tables) -> Iterator[str]:
     data = DATA_SETS[config.data.set]
-    if config.train.augment and not data.shifts:
+    if config.train.augment != "none" and not data.shifts:
         _, height, width = data.shape
         yield (
-            f"[train] augment must be false for the {height} x {width} images of data set '{data.name}', not true; or "
-            "choose another [data] set"
+            f"[train] augment must be 'none' for the {height} x {width} images of data set '{data.name}', not "
+            f"{shown(config.train.augment)}; or choose another [data] set"
         )
 
 
 def _augment_text() -> str:
     small = [f"`{data.name}`" for data in DATA_SETS if not data.shifts]
-    return f"`train.augment` is false for data set {' or '.join(small)}, whose images are too small to shift"
+    return f"`train.augment` is `none` for data set {' or '.join(small)}, whose images are too small to shift"
 
 
 def _traced(config: Tables) -> Iterator[str]:
@@ -239,11 +239,13 @@ def _read_pulse(config: Tables) -> Iterator[str]:
 
 def _exact_sums(config: Tables) -> Iterator[str]:
     t = config.train
-    if t.exact_sums and (t.network != "mlp" or t.augment):
-        what = f"network '{t.network}'" if t.network != "mlp" else "augment"
+    others = {"augment": ("none", t.augment), "optimiser": ("adam", t.optimiser), "precision": ("float32", t.precision)}
+    other = next((f"{name} '{value}'" for name, (needed, value) in others.items() if value != needed), None)
+    if t.exact_sums and (t.network != "mlp" or other):
+        what = f"network '{t.network}'" if t.network != "mlp" else other
         yield (
-            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' without augment is trained "
-            "so; leave exact_sums out"
+            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' with adam, in float32 "
+            "and without augment is trained so; leave exact_sums out"
         )
 
 
@@ -306,7 +308,7 @@ RULES: tuple[Rule, ...] = (
     Needs(
         _network,
         "`train.network` other than `mlp` fits the data set's images and ends with its classes; `train.pooling` and "
-        "`train.batch_norm` keep their defaults where the network has no pooling or no convolutions",
+        "`train.batch_norm` keep their defaults where the network has no pooling, or neither convolutions nor hidden layers",
     ),
     Needs(
         _layer_sizes,
@@ -317,7 +319,7 @@ RULES: tuple[Rule, ...] = (
         "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
     ),
     Needs(_augment, _augment_text),
-    Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"` and `train.augment = false`'),
+    Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` at their defaults'),
     # conversion
     Unused(
         ("convert.percentile",),

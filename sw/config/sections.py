@@ -75,8 +75,8 @@ class TrainSection(Section):
         Field(
             min_length=1,
             max_length=1000,
-            description="`mlp` for dense layers of the sizes `hidden`, or layers such as 12c5-2s-64c5-2s-10 "
-            "([software](software.md#layer-strings))",
+            description="`mlp` for dense layers of the sizes `hidden`, layers such as 12c5-2s-64c5-2s-10, or the name of a "
+            "network such as net4 ([software](software.md#layer-strings))",
         ),
     ] = "mlp"
     hidden: Annotated[
@@ -88,13 +88,21 @@ class TrainSection(Section):
         Choices(lambda: STAGES.where(lambda kind: issubclass(kind, PoolStage))),
         Field(description="pooling of the layers such as 2s, after the activation"),
     ] = "max"
-    batch_norm: Annotated[bool, Field(description="whether a batch norm follows each convolution")] = False
+    batch_norm: Annotated[
+        bool, Field(description="whether a batch norm follows each convolution and each hidden dense layer")
+    ] = False
     epochs: Annotated[int, Field(ge=1, description="passes over the training images, epochs")] = 40
     batch: Annotated[int, Field(ge=1, description="images per training step, images")] = 64
+    optimiser: Annotated[
+        Literal["adam", "sgd"], Field(description="AdamW, or gradient descent with a Nesterov momentum of 0.9")
+    ] = "adam"
     learning_rate: Annotated[
-        float, Field(gt=0.0, le=1.0, description="peak learning rate of Adam; follows a cosine to zero, no unit")
+        float, Field(gt=0.0, le=1.0, description="peak learning rate; follows a cosine to zero, no unit")
     ] = 2e-3
-    weight_decay: Annotated[float, Field(ge=0.0, le=1.0, description="decoupled weight decay of AdamW, no unit")] = 0.0
+    weight_decay: Annotated[
+        float,
+        Field(ge=0.0, le=1.0, description="weight decay: decoupled with adam, added to the gradient with sgd, no unit"),
+    ] = 0.0
     dropout: Annotated[
         Share, Field(ge=0.0, lt=1.0, description="share of hidden activations dropped in training, fraction")
     ] = 0.0
@@ -125,8 +133,12 @@ class TrainSection(Section):
         Field(ge=0.0, le=1.0, description="Gaussian error of every weight in training, relative to it, fraction"),
     ] = 0.0
     augment: Annotated[
-        bool, Field(description="whether training images are shifted, turned and scaled a little at random")
-    ] = False
+        Literal["none", "affine", "crop", "crop-flip"],
+        Field(
+            description="random changes of training images: affine shifts, turns and scales a little; crop takes a part of "
+            "the image with 4 pixels of zeros around; crop-flip also mirrors half of them"
+        ),
+    ] = "none"
     label_smoothing: Annotated[
         Share, Field(ge=0.0, lt=1.0, description="share of the target spread over all classes, fraction")
     ] = 0.0
@@ -134,9 +146,16 @@ class TrainSection(Section):
         bool,
         Field(
             description="whether training gives the same network on every processor, with sums that are exact in any "
-            "order; only for `mlp` without `augment`, and slower where layers are large"
+            "order; only for `mlp` with adam and without `augment`, and slower where layers are large"
         ),
     ] = False
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        Field(
+            description="numbers in which layers are computed in training; bfloat16 is faster on processors that have it, "
+            "in as many threads as PyTorch has"
+        ),
+    ] = "float32"
 
 
 def _share(value: Any) -> Any:

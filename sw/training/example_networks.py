@@ -6,6 +6,7 @@ All take flat images, as the data sets have them.
 from __future__ import annotations
 
 import itertools
+import math
 from collections import OrderedDict
 
 import torch
@@ -84,9 +85,11 @@ def _layers(
             if spatial:
                 parts.append(("flat", nn.Flatten()))
                 spatial = False
-            parts.append((f"layer{index}", nn.Linear(before[0] * before[1] * before[2], token.outputs)))
-            if index < len(tokens) - 1:
-                parts += _activation(section, str(index))
+            hidden = index < len(tokens) - 1
+            norm = section.batch_norm and hidden
+            parts.append((f"layer{index}", nn.Linear(math.prod(before), token.outputs, bias=not norm)))
+            parts += [(f"norm{index}", nn.BatchNorm1d(token.outputs))] if norm else []
+            parts += _activation(section, str(index)) if hidden else []
     return nn.Sequential(OrderedDict(parts))
 
 

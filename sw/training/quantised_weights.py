@@ -22,13 +22,14 @@ __all__ = ["CellWeights"]
 
 Weighted = Any
 """An `nn.Linear` or `nn.Conv2d`."""
+Norm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 @dataclass(frozen=True, eq=False)
 class _Column:
     """A layer of neurons: (weights, batch norm or None) of its branches; whether a shortcut adds weights of 1."""
 
-    branches: list[tuple[Weighted, nn.BatchNorm2d | None]]
+    branches: list[tuple[Weighted, Norm | None]]
     identity: bool
     last: bool
 
@@ -103,13 +104,13 @@ class CellWeights:
         factor = torch.where(factor == 0.0, torch.ones_like(factor), factor)
         return torch.clamp(torch.round(module.weight * factor / scale), -top, top) * scale / factor
 
-    def _collect(self, module: nn.Module, inside: bool) -> list[tuple[Weighted, nn.BatchNorm2d | None]]:
+    def _collect(self, module: nn.Module, inside: bool) -> list[tuple[Weighted, Norm | None]]:
         """Find the layers of neurons; returns the branch that the module ends with, without a column yet."""
-        pending: list[tuple[Weighted, nn.BatchNorm2d | None]] = []
+        pending: list[tuple[Weighted, Norm | None]] = []
         for inner in module.children() if isinstance(module, nn.Sequential) else ():
             if isinstance(inner, nn.Linear | nn.Conv2d):
                 pending = [(inner, None)]
-            elif isinstance(inner, nn.BatchNorm2d) and pending:
+            elif isinstance(inner, nn.BatchNorm1d | nn.BatchNorm2d) and pending:
                 pending = [(pending[0][0], inner)]
             elif isinstance(inner, Residual):
                 main, shortcut = self._collect(inner.main, True), self._collect(inner.shortcut, True)
@@ -121,12 +122,12 @@ class CellWeights:
             self._close(pending, identity=False, last=True)
         return pending
 
-    def _close(self, branches: list[tuple[Weighted, nn.BatchNorm2d | None]], identity: bool, last: bool) -> None:
+    def _close(self, branches: list[tuple[Weighted, Norm | None]], identity: bool, last: bool) -> None:
         column = _Column(branches, identity, last)
         self._columns.update({module: column for module, _ in branches})
 
 
-def _factor(norm: nn.BatchNorm2d | None, module: Weighted) -> torch.Tensor | float:
+def _factor(norm: Norm | None, module: Weighted) -> torch.Tensor | float:
     """What folding multiplies a layer's weights with, [outputs, 1, 1, 1]."""
     if norm is None:
         return 1.0

@@ -95,7 +95,7 @@ def full() -> Scale:
         },
         "winner-k",
     )
-    few = {"epochs": 16, "batch": 256, "learning_rate": 2e-3, "weight_noise": 0.03, "augment": True}
+    few = {"epochs": 16, "batch": 256, "learning_rate": 2e-3, "weight_noise": 0.03, "augment": "affine"}
     return Scale(
         quick=False,
         base=base,

@@ -14,7 +14,8 @@ from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
 from spikeloom.sw.training.quantised_weights import CellWeights
-from spikeloom.sw.training.training import _augmented, build, train
+from spikeloom.sw.training.augmentation import affine, crop
+from spikeloom.sw.training.training import build, train
 
 CONFIG = Config.load("tiny")
 
@@ -91,7 +92,7 @@ def test_every_option_changes_the_network(data, tmp_path):
         {"activation_levels": 2},
         {"weight_bits": 0},
         {"weight_noise": 0.2},
-        {"augment": True},
+        {"augment": "affine"},
         {"label_smoothing": 0.2},
         {"hidden": (16,)},
     ]
@@ -113,7 +114,7 @@ def test_augmentation_moves_images_a_little(shape):
     images[..., 10:18, 10:18] = 1.0
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        moved = _augmented(images.flatten(1), shape).view(50, *shape)
+        moved = affine(images.flatten(1), shape).view(50, *shape)
     assert 0.0 <= moved.min() and moved.max() <= 1.0 + 1e-6
     assert not torch.equal(moved, images)
     assert ((moved.flatten(1).sum(1) / images.flatten(1).sum(1) - 1).abs() < 0.5).all()
