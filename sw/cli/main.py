@@ -52,6 +52,8 @@ from spikeloom.sw.cli.paper import EPILOG as PAPER_EPILOG
 from spikeloom.sw.cli.paper import paper
 from spikeloom.sw.cli.synth import EPILOG as SYNTH_EPILOG
 from spikeloom.sw.cli.synth import synth
+from spikeloom.sw.cli.train import EPILOG as TRAIN_EPILOG
+from spikeloom.sw.cli.train import train
 from spikeloom.sw.common.ending import leave
 from spikeloom.sw.common.errors import ConfigError, FileError, SpikeLoomError, warn
 from spikeloom.sw.common.files import check_no_foreign, writable_folder, write_folder
@@ -295,6 +297,8 @@ def nir(
     else:
         Console().print(f"{len(chip.programmed.layers)} layers in {output}", soft_wrap=True, highlight=False)
 
+
+app.command(epilog=TRAIN_EPILOG)(train)
 
 app.command(epilog=SYNTH_EPILOG)(synth)
 app.command(epilog=CALIBRATE_EPILOG)(calibrate)

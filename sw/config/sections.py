@@ -156,6 +156,14 @@ class TrainSection(Section):
             "in as many threads as PyTorch has"
         ),
     ] = "float32"
+    weights: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="`trained`: this table trains the network; `shipped`: a network that was trained by it comes with "
+            "SpikeLoom; else the file of one, by spikeloom train, relative to the current folder",
+        ),
+    ] = "trained"
 
 
 def _share(value: Any) -> Any:

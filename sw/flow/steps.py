@@ -296,7 +296,9 @@ def _data_facts(flow: Flow) -> Any:
 
 
 def _train_facts(flow: Flow) -> Any:
-    return [_sections("data", "train", "seed")(flow), nir_facts(flow.config)]
+    from spikeloom.sw.training.given_network import weights_facts
+
+    return [_sections("data", "train", "seed")(flow), nir_facts(flow.config), weights_facts(flow.config.train)]
 
 
 def _report_facts(flow: Flow) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -34,6 +36,8 @@ class ClippedReLU(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """min(max(x, 0), clip), rounded to the levels; gradients pass the rounding."""
+        if self.levels and x.dtype == torch.bfloat16:
+            return _Levels.apply(x, self.clip, self.levels)
         y = torch.clamp(x, 0.0, self.clip)
         if not self.levels:
             return y
@@ -44,3 +48,18 @@ class ClippedReLU(nn.Module):
     def extra_repr(self) -> str:
         """What is printed of it inside of a model."""
         return f"clip={self.clip}, levels={self.levels}"
+
+
+class _Levels(torch.autograd.Function):
+    """The same for bfloat16, in few passes over the memory; y + (rounded - y) would be no level there."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, clip: float, levels: int) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        ctx.clip = clip
+        return (x * (levels / clip)).add_(0.5).floor_().clamp_(0.0, levels).mul_(clip / levels)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.hardtanh_backward(gradient, x, 0.0, ctx.clip), None, None

@@ -18,10 +18,12 @@ from spikeloom.sw.config.sections import TrainSection
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.pooling_layers import pooling_module
 
-__all__ = ["MLP", "Residual", "build"]
+__all__ = ["MLP", "TRAINED", "Residual", "build"]
 
 MLP = "mlp"
 """The value of [train] network that stands for dense layers of the sizes of [train] hidden."""
+TRAINED = "trained"
+"""The value of [train] weights that stands for training."""
 Parts = list[tuple[str, nn.Module]]
 
 
@@ -38,7 +40,8 @@ class Residual(nn.Module):
 
 
 def build(section: TrainSection, shape: tuple[int, ...] | int, classes: int) -> nn.Sequential:
-    """The untrained network for flat images.
+    """The untrained network for flat images; without batch norms if [train] weights names a trained one, in whose weights
+    they are.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ def build(section: TrainSection, shape: tuple[int, ...] | int, classes: int) -> 
 
     Raises `ValueError` if the network's layers do not fit the images, or do not end with one neuron per class.
     """
+    if section.weights != TRAINED:
+        section = section.model_copy(update={"batch_norm": False})
     inputs = shape if isinstance(shape, int) else int(torch.Size(shape).numel())
     if section.network == MLP:
         return _perceptron(section, inputs, classes)

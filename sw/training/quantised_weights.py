@@ -23,6 +23,8 @@ __all__ = ["CellWeights"]
 Weighted = Any
 """An `nn.Linear` or `nn.Conv2d`."""
 Norm = nn.BatchNorm1d | nn.BatchNorm2d
+_PLAIN_BITS = 7
+"""Levels -127 .. 127 of weights that training has not rounded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,26 @@ class CellWeights:
             rounded = {module: self._rounded(module) for module in self._columns}
             for module, weight in rounded.items():
                 module.weight.copy_(weight)
+
+    @torch.no_grad()
+    def folded(self) -> dict[Weighted, tuple[torch.Tensor, float, torch.Tensor]]:
+        """Every layer of the trained network without its batch norm: (levels int8 of the weight's shape, weight of one
+        level, bias [outputs]). Layers whose neurons are the same have one weight per level.
+
+        Levels are those of the cells; with [train] weight_bits = 0, of `_PLAIN_BITS` bits.
+        """
+        found = {}
+        for module, column in self._columns.items():
+            norm = next(norm for inner, norm in column.branches if inner is module)
+            scale, top = self._scale(column), self._top
+            weight = module.weight * _factor(norm, module)
+            levels = torch.clamp(torch.round(weight / scale), -top, top).to(torch.int8)
+            bias = torch.zeros(len(weight)) if module.bias is None else module.bias.detach()
+            if norm is not None:
+                assert norm.running_mean is not None
+                bias = norm.bias + (bias - norm.running_mean) * torch.as_tensor(_factor(norm, module)).flatten()
+            found[module] = levels, scale, bias.detach().clone()
+        return found
 
     def _run(self, module: nn.Module, x: torch.Tensor) -> torch.Tensor:
         if isinstance(module, nn.Sequential):
@@ -86,10 +108,25 @@ class CellWeights:
 
     @torch.no_grad()
     def _rounded(self, module: Weighted) -> torch.Tensor:
-        """Weights on the grid that `sw.passes.quantise` will choose; the last layer's threshold is free, so its grid is
-        too.
+        """Weights on the layer's grid."""
+        column, top = self._columns[module], self._top
+        scale = self._scale(column)
+        norm = next(norm for inner, norm in column.branches if inner is module)
+        if norm is None:
+            return torch.clamp(torch.round(module.weight / scale), -top, top) * scale
+        factor = _factor(norm, module)
+        factor = torch.where(factor == 0.0, torch.ones_like(factor), factor)
+        return torch.clamp(torch.round(module.weight * factor / scale), -top, top) * scale / factor
+
+    @property
+    def _top(self) -> int:
+        return (1 << (self.section.weight_bits or _PLAIN_BITS)) - 1
+
+    def _scale(self, column: _Column) -> float:
+        """The weight of one level on the grid that `sw.passes.quantise` will choose; the last layer's threshold is free,
+        so its grid is too.
         """
-        column, top = self._columns[module], (1 << self.section.weight_bits) - 1
+        top = self._top
         largest = max(float((_factor(norm, inner) * inner.weight).abs().max()) for inner, norm in column.branches)
         clipped = self.section.activation == "clipped"
         if column.identity and clipped:
@@ -97,12 +134,7 @@ class CellWeights:
         scale = max(largest, 1e-12) / top
         if not column.last and clipped:
             scale = largest / top if largest > top else 1.0 / largest_threshold(largest, top)
-        norm = next(norm for inner, norm in column.branches if inner is module)
-        if norm is None:
-            return torch.clamp(torch.round(module.weight / scale), -top, top) * scale
-        factor = _factor(norm, module)
-        factor = torch.where(factor == 0.0, torch.ones_like(factor), factor)
-        return torch.clamp(torch.round(module.weight * factor / scale), -top, top) * scale / factor
+        return scale
 
     def _collect(self, module: nn.Module, inside: bool) -> list[tuple[Weighted, Norm | None]]:
         """Find the layers of neurons; returns the branch that the module ends with, without a column yet."""

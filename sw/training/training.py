@@ -23,8 +23,9 @@ from spikeloom.sw.common.sources import sources_digest
 from spikeloom.sw.config.sections import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.training.exact_training import fit_exact
-from spikeloom.sw.training.example_networks import MLP, build
+from spikeloom.sw.training.example_networks import MLP, TRAINED, build
 from spikeloom.sw.training.fit import Progress, fit
+from spikeloom.sw.training.given_network import given_network
 
 __all__ = ["build", "train"]
 
@@ -38,14 +39,18 @@ def train(
     progress: Progress | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> nn.Sequential:
-    """A trained network in evaluation mode; the same one, bit for bit, for the same arguments on the same machine with
-    the same number of threads, and with `exact_sums` on every machine.
+    """A trained network in evaluation mode, or the one that [train] weights names.
+
+    A training gives the same network, bit for bit, for the same arguments on the same machine with the same number of
+    threads, and with `exact_sums` on every machine. A long one goes on where it was interrupted.
 
     Parameters
     ----------
     seed : of initial weights, order of the images, dropout, augmentation and weight noise
     cache : folder of trained networks; by default `networks` in $SPIKELOOM_CACHE or the user's cache
     """
+    if section.weights != TRAINED:
+        return given_network(section, data, seed)
     folder = Path(cache) if cache is not None else cache_folder("networks")
     path = folder / f"{data.name}-{_key(section, data, seed)}.safetensors"
     with torch.random.fork_rng(devices=[]):
@@ -69,7 +74,7 @@ def train(
 
 def _key(section: TrainSection, data: Dataset, seed: int) -> str:
     """A name for everything that determines the trained network."""
-    settings = section.model_dump(mode="json")
+    settings = section.model_dump(mode="json", exclude={"weights"})
     if section.network == MLP:  # names of perceptrons are as they were before there were other networks
         settings = {name: value for name, value in settings.items() if name not in _LAYER_FIELDS}
     if not section.exact_sums:  # likewise
