@@ -319,7 +319,10 @@ RULES: tuple[Rule, ...] = (
         "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
     ),
     Needs(_augment, _augment_text),
-    Needs(_exact_sums, '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` at their defaults'),
+    Needs(
+        _exact_sums,
+        '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` at their defaults',
+    ),
     # conversion
     Unused(
         ("convert.percentile",),

@@ -129,6 +129,4 @@ def _optimiser(model: nn.Module, section: TrainSection) -> torch.optim.Optimizer
     lr, decay = section.learning_rate, section.weight_decay
     if section.optimiser == "adam":
         return torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=True)
-    return torch.optim.SGD(
-        model.parameters(), lr=lr, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=True
-    )
+    return torch.optim.SGD(model.parameters(), lr=lr, momentum=MOMENTUM, nesterov=True, weight_decay=decay, fused=True)

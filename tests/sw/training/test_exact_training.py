@@ -187,7 +187,7 @@ def test_every_option_changes_the_network(data, tmp_path):
     ("tables", "message"),
     [
         ({"train": {"network": "2c3-10", "exact_sums": True}}, "exact_sums must be false with network '2c3-10'"),
-        ({"data": {"set": "mnist"}, "train": {"augment": True, "exact_sums": True}}, "must be false with augment"),
+        ({"data": {"set": "mnist"}, "train": {"augment": "affine", "exact_sums": True}}, "must be false with augment"),
     ],
 )
 def test_what_is_not_trained_so_is_refused(tables, message):
