@@ -1,5 +1,5 @@
-"""Data sets from their original files, by name: scikit-learn's digits, MNIST, Fashion-MNIST and CIFAR-10, and those
-that are registered from outside of the source tree.
+"""Data sets from their original files, by name: scikit-learn's digits, MNIST, Fashion-MNIST, SVHN, CIFAR-10 and
+CIFAR-100, and those that are registered from outside of the source tree.
 
 Digits come with scikit-learn. The others are looked for in the given folder (`--data`, or the environment's
 SPIKELOOM_DATA), in the subfolders of their names, and are else downloaded, with a checksum, into the user's cache.
@@ -12,20 +12,21 @@ from pathlib import Path
 
 from spikeloom.sw.common.errors import DataError
 from spikeloom.sw.common.files import as_path
-from spikeloom.sw.datasets.cifar import Cifar10
+from spikeloom.sw.datasets.cifar import Cifar10, Cifar100
 from spikeloom.sw.datasets.dataset import Dataset
 from spikeloom.sw.datasets.digits import Digits
 from spikeloom.sw.datasets.idx import FashionMnist, Mnist
 from spikeloom.sw.datasets.kinds import ENVIRONMENT, DataSetKind, DataSetKinds
+from spikeloom.sw.datasets.svhn import Svhn
 
 __all__ = ["DATA_SETS", "ENVIRONMENT", "Dataset", "load_data", "register_data_set"]
 
-DATA_SETS = DataSetKinds(Digits(), Mnist(), FashionMnist(), Cifar10())
+DATA_SETS = DataSetKinds(Digits(), Mnist(), FashionMnist(), Svhn(), Cifar10(), Cifar100())
 """All data sets."""
 
 
 def load_data(name: str, folder: str | os.PathLike[str] | None = None) -> Dataset:
-    """A data set by name; `folder` (else $SPIKELOOM_DATA) holds mnist/, fashion-mnist/ and cifar-10/.
+    """A data set by name; `folder` (else $SPIKELOOM_DATA) holds its files in a subfolder of that name, such as mnist/.
 
     Raises `DataError` if the files are neither there nor to be had from the network, or are damaged.
     """

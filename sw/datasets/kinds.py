@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 
 class SourceFile(NamedTuple):
-    """A file as it is published, and the publisher's checksum."""
+    """A file as it is published, and its checksum as it is published: MD5, which tells a damaged download. No other one
+    is published for these files.
+    """
 
     name: str
     md5: str
@@ -95,10 +97,15 @@ class DataSetKind:
             except Exception as error:  # requests, urllib3 and pooch have no common base class
                 raise DataError(
                     f"Data set '{self.name}' is not there: {looked}, and downloading {self.url + file.name} failed "
-                    f"({type(error).__name__}). Either name a data folder that has '{self.name}/{file.name}', or set "
+                    f"({type(error).__name__}). Either name a data folder that has {self._published()}, or set "
                     f"{ENVIRONMENT} to it, or connect to the network"
                 ) from error
         return place
+
+    def _published(self) -> str:
+        """The files below the data folder, as a list in words."""
+        *others, last = (f"'{self.name}/{file.name}'" for file in self.files)
+        return f"{', '.join(others)} and {last}" if others else last
 
     def check(self, data: Dataset) -> None:
         """Raise `DataError` for what was read and is not what the kind says."""

@@ -42,8 +42,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 ASK = (
     "'mine.loom' does not say which images it is for, since no run of SpikeLoom made it; name a data set with "
-    "--data-set NAME (digits, mnist, fashion-mnist, cifar-10) or a file with --images FILE.npz (arrays images and "
-    "labels)"
+    "--data-set NAME (digits, mnist, fashion-mnist, svhn, cifar-10, cifar-100) or a file with --images FILE.npz "
+    "(arrays images and labels)"
 )
 
 

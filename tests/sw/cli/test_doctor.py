@@ -70,7 +70,8 @@ def test_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.delenv("SPIKELOOM_DATA", raising=False)
     assert by_name()["data folder"].remedy.startswith("Set SPIKELOOM_DATA")
     monkeypatch.setenv("SPIKELOOM_DATA", str(tmp_path))
-    assert "which has none of the subfolders mnist, fashion-mnist, cifar-10" in by_name()["data folder"].remedy
+    remedy = by_name()["data folder"].remedy
+    assert "which has none of the subfolders mnist, fashion-mnist, svhn, cifar-10, cifar-100" in remedy
     (tmp_path / "mnist").mkdir()
     check = by_name()["data folder"]
     assert check.version == "mnist" and check.remedy == ""

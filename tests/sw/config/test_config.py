@@ -127,7 +127,7 @@ BAD = [
     ),
     (
         {"data": {"set": "mnits"}},
-        "[data] set must be 'digits', 'mnist', 'fashion-mnist' or 'cifar-10', not 'mnits'; did ",
+        "[data] set must be 'digits', 'mnist', 'fashion-mnist', 'svhn', 'cifar-10' or 'cifar-100', not 'mnits'; did ",
     ),
     ({"cosim": {"simulator": "vcs"}}, "[cosim] simulator must be 'verilator' or 'icarus', not 'vcs'"),
     ({"decision": {"k": -1}}, "[decision] k must be above 0.0, not -1"),

@@ -154,12 +154,19 @@ def test_without_files_and_network_the_error_says_both_ways(offline, tmp_path):
     start = time.monotonic()
     sentence = (
         r"^Data set 'mnist' is not there: SPIKELOOM_DATA is not set, and downloading .* "
-        r"Either name a data folder that has 'mnist/train-images-idx3-ubyte.gz', or set SPIKELOOM_DATA to it, or"
+        r"Either name a data folder that has 'mnist/train-images-idx3-ubyte.gz', 'mnist/.*' and "
+        r"'mnist/t10k-labels-idx1-ubyte.gz', or set SPIKELOOM_DATA to it, or"
     )
     with pytest.raises(DataError, match=sentence):
         load_data("mnist")
     with pytest.raises(DataError, match=r"does not have it, and downloading .*cifar-10-binary.tar.gz failed"):
         load_data("cifar-10", tmp_path)
+    for name, wanted in (
+        ("svhn", "'svhn/train_32x32.mat' and 'svhn/test_32x32.mat'"),
+        ("cifar-100", "'cifar-100/cifar-100-python.tar.gz'"),
+    ):
+        with pytest.raises(DataError, match=f"^Data set '{name}' is not there: .* folder that has {wanted}, or set"):
+            load_data(name, tmp_path)
     assert time.monotonic() - start < 30
 
 

@@ -82,28 +82,30 @@ def test_a_run_notices_that_the_files_were_replaced(registered: ModuleType, tmp_
 
 def test_the_configuration_knows_it(registered: ModuleType) -> None:
     assert spikeloom.Config.load({"data": {"set": "stripes"}}).data.set == "stripes"
-    assert '`"cifar-10"`, `"stripes"`' in configuration_page()
+    assert '`"cifar-100"`, `"stripes"`' in configuration_page()
     with pytest.raises(ConfigError, match="augment must be false for the 4 x 6 images of data set 'stripes', not true"):
         spikeloom.Config.load({"data": {"set": "stripes"}, "train": {"augment": True}})
     registered.register()  # once more is no second one
-    assert DATA_SETS.names() == ("digits", "mnist", "fashion-mnist", "cifar-10", "stripes")
+    assert DATA_SETS.names() == ("digits", "mnist", "fashion-mnist", "svhn", "cifar-10", "cifar-100", "stripes")
 
 
 def test_the_command_line_says_where_others_come_from(registered: ModuleType) -> None:
     for command in ("cosim", "diagnose", "lifetime", "firmware"):
         shown = "".join(CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"}).output.split())
-        assert "cifar-10,oronethataninstalledpackageregisters." in shown.replace("│", "")
+        assert "cifar-100,oronethataninstalledpackageregisters." in shown.replace("│", "")
     said = CliRunner().invoke(app, ["cosim", "mine.loom", "--data-set", "dots"]).output
-    assert "There is no data set 'dots'; --data-set takes digits, mnist, fashion-mnist, cifar-10, stripes" in said
+    names = "digits, mnist, fashion-mnist, svhn, cifar-10, cifar-100, stripes"
+    assert f"There is no data set 'dots'; --data-set takes {names}" in said
 
 
 def test_without_it_its_name_is_an_error(data_sets: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"\[data\] set must be 'digits', 'mnist', 'fashion-mnist' or 'cifar-10', not"
+        ConfigError,
+        match=r"\[data\] set must be 'digits', 'mnist', 'fashion-mnist', 'svhn', 'cifar-10' or 'cifar-100', not",
     ):
         spikeloom.Config.load({"data": {"set": "stripes"}})
     with pytest.raises(
-        DataError, match="There is no data set 'stripes'; known are digits, mnist, fashion-mnist, cifar"
+        DataError, match="There is no data set 'stripes'; known are digits, mnist, fashion-mnist, svhn, cifar"
     ):
         load_data("stripes")
 
