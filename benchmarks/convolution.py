@@ -26,7 +26,7 @@ from spikeloom.sim.cosim.simulator import Simulator
 from spikeloom.sim.crossbar.array import build_arrays
 from spikeloom.sim.estimates.timing import timing
 from spikeloom.sim.reference.run import run_reference
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.training.example_networks import build
 
 __all__ = ["NETWORKS", "Network", "convolution"]

@@ -34,7 +34,7 @@ from spikeloom.sw.common.errors import DiagnosticWarning
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of, sources_digest
 from spikeloom.sw.compiler.pipeline import compile_model
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
 from spikeloom.sw.training.training import train

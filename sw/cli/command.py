@@ -187,7 +187,8 @@ Data = Annotated[
     ),
 ]
 Run = Annotated[
-    str, typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, programming, mnist) or a TOML file.")
+    str,
+    typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, programming, mnist, net1 .. net7) or a TOML file."),
 ]
 RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")

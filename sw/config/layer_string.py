@@ -90,8 +90,8 @@ def _token(part: str) -> LayerToken:
     match = _PATTERN.fullmatch(part)
     if match is None:
         raise SpikeLoomError(
-            f"'{part}' is not a layer; valid layers are for example 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10, and "
-            f"names of networks are {', '.join(NAMED_NETWORKS)}"
+            f"'{part}' is not a layer; valid layers are for example 12c5, 12c5p, 12c5ps2, 16r3, 16r3s2, 2s, g and 10, "
+            f"and names of networks are {', '.join(NAMED_NETWORKS)}"
         )
     found = {name: value and (1 if value in ("p", "g") else int(value)) for name, value in match.groupdict().items()}
     if any(value == 0 for value in found.values()):

@@ -5,7 +5,7 @@ and 64 channels; [WS] section 6 prints 32 for the third stage too, but refers to
 are projections of 1 x 1, as [WS] Figure 6 draws them.
 
 Net3: Lin et al., "Network in network", ICLR 2014. Its last convolution of 1 x 1 is followed by the average over the
-map; as both are linear, the average comes first here and the convolution is a dense layer, which gives the same numbers.
+map; as both are linear, the average comes first here and the convolution is a dense layer, with the same numbers.
 """
 
 from __future__ import annotations

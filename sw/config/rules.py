@@ -308,7 +308,8 @@ RULES: tuple[Rule, ...] = (
     Needs(
         _network,
         "`train.network` other than `mlp` fits the data set's images and ends with its classes; `train.pooling` and "
-        "`train.batch_norm` keep their defaults where the network has no pooling, or neither convolutions nor hidden layers",
+        "`train.batch_norm` keep their defaults where the network has no pooling, or neither "
+        "convolutions nor hidden layers",
     ),
     Needs(
         _layer_sizes,
@@ -321,7 +322,8 @@ RULES: tuple[Rule, ...] = (
     Needs(_augment, _augment_text),
     Needs(
         _exact_sums,
-        '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` at their defaults',
+        '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` with their '
+        "defaults",
     ),
     # conversion
     Unused(

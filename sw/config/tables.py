@@ -22,8 +22,8 @@ from spikeloom.sw.config.sections import (
     DecisionSection,
     HardwareSection,
     NeuronSection,
-    TrainSection,
 )
+from spikeloom.sw.config.train_section import TrainSection
 
 __all__ = ["Tables"]
 

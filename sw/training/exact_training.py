@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from torch import nn
 
 from spikeloom.sim.common.random_numbers import normal_table
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.passes.quantise import largest_threshold
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.layer_string import LayerToken, parse_layers, shapes_of
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.pooling_layers import pooling_module
 
@@ -40,8 +40,8 @@ class Residual(nn.Module):
 
 
 def build(section: TrainSection, shape: tuple[int, ...] | int, classes: int) -> nn.Sequential:
-    """The untrained network for flat images; without batch norms if [train] weights names a trained one, in whose weights
-    they are.
+    """The untrained network for flat images; without batch norms if [train] weights names a trained one, whose weights
+    include them.
 
     Parameters
     ----------

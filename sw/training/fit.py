@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from spikeloom.sw.common.files import write_atomic
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.training.augmentation import AUGMENTATIONS
 from spikeloom.sw.training.exact_training import rate
@@ -74,7 +74,7 @@ class _Training:
         self._images = torch.tensor(data.train_images)
         self._labels = torch.tensor(data.train_labels)
         if section.precision == "bfloat16":
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
         self._optimiser = _optimiser(model, section)
         total = section.epochs * math.ceil(len(self._images) / section.batch)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: rate(step, total))

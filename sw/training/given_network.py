@@ -15,7 +15,7 @@ from torch import nn
 
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.field_rules import shown
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.training.example_networks import TRAINED
 from spikeloom.sw.training.network_file import Facts, read
@@ -38,8 +38,8 @@ def given_network(section: TrainSection, data: Dataset, seed: int) -> nn.Sequent
         found = _differences(section, data, seed, facts)
         if found:
             raise SpikeLoomError(
-                f"[train] weights: the network of '{section.weights}' was trained with {_listed(found)}; set these values, "
-                f"name another file, or {_ANEW}"
+                f"[train] weights: the network of '{section.weights}' was trained with {_listed(found)}; set these "
+                f"values, name another file, or {_ANEW}"
             )
         return network
     candidates = [(_differences(section, data, seed, facts), path) for path, facts in _shipped()]

@@ -1,8 +1,8 @@
 """Trained networks in a file: weights as levels of the cells, without batch norms, and what they were trained with.
 
 A safetensors file. Of every layer `NAME` of the network that `sw.training.example_networks.build` makes without batch
-norms there are `NAME.levels` (int8, the weight's shape), `NAME.scale` (float32, the weight of one level) and `NAME.bias`
-(float32 [outputs]). The metadata's `facts` (JSON) are those of `Facts`.
+norms there are `NAME.levels` (int8, the weight's shape), `NAME.scale` (float32, the weight of one level) and
+`NAME.bias` (float32 [outputs]). The metadata's `facts` (JSON) are those of `Facts`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from spikeloom.sw.common.errors import FileError
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.training.example_networks import build
 from spikeloom.sw.training.quantised_weights import CellWeights
@@ -90,7 +90,7 @@ def read(path: Path) -> tuple[nn.Sequential, Facts]:
     try:
         with safe_open(str(path), "pt") as file:
             text = (file.metadata() or {}).get("facts")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no mapping
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
     except FileNotFoundError:
         raise FileError(
             f"There is no network file '{path}': name a file that `spikeloom train CONFIG -o FILE` has written"
@@ -114,7 +114,7 @@ def read(path: Path) -> tuple[nn.Sequential, Facts]:
 
 def _tensors(model: nn.Sequential, section: TrainSection) -> dict[str, torch.Tensor]:
     names = {module: name for name, module in model.named_modules()}
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for module, (levels, scale, bias) in CellWeights(model, section).folded().items():
         name = names[module]
         tensors |= {f"{name}.levels": levels.contiguous(), f"{name}.scale": torch.tensor(scale), f"{name}.bias": bias}

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.passes.quantise import largest_threshold
 from spikeloom.sw.training.example_networks import Residual
 
@@ -22,7 +22,8 @@ __all__ = ["CellWeights"]
 
 Weighted = Any
 """An `nn.Linear` or `nn.Conv2d`."""
-Norm = nn.BatchNorm1d | nn.BatchNorm2d
+Norm = Any
+"""An `nn.BatchNorm1d` or `nn.BatchNorm2d`."""
 _PLAIN_BITS = 7
 """Levels -127 .. 127 of weights that training has not rounded."""
 
@@ -123,8 +124,8 @@ class CellWeights:
         return (1 << (self.section.weight_bits or _PLAIN_BITS)) - 1
 
     def _scale(self, column: _Column) -> float:
-        """The weight of one level on the grid that `sw.passes.quantise` will choose; the last layer's threshold is free,
-        so its grid is too.
+        """The weight of one level on the grid that `sw.passes.quantise` will choose; the last layer's threshold is
+        free, so its grid is too.
         """
         top = self._top
         largest = max(float((_factor(norm, inner) * inner.weight).abs().max()) for inner, norm in column.branches)

@@ -20,7 +20,7 @@ from torch import nn
 from spikeloom.sim.common.cache import cache_folder
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import sources_digest
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset
 from spikeloom.sw.training.exact_training import fit_exact
 from spikeloom.sw.training.example_networks import MLP, TRAINED, build

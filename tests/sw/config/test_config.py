@@ -85,8 +85,11 @@ BAD = [
     ({"neuron": {"leak": 16}}, "[neuron] leak must be at most 15, not 16"),
     ({"train": {"hidden": [10, 0]}}, "[train] hidden.1 must be at least 1, not 0"),
     ({"train": {"activation": "relu"}}, "[train] activation_levels must be 0 with activation 'relu'"),
-    ({"train": {"augment": True}}, "[train] augment must be false for the 8 x 8 images of data set 'digits'"),
-    ({"train": {"augment": "yes"}}, "[train] augment must be true or false, not 'yes'"),
+    (
+        {"train": {"augment": "crop"}},
+        "[train] augment must be 'none' for the 8 x 8 images of data set 'digits', not 'crop'",
+    ),
+    ({"train": {"augment": "yes"}}, "[train] augment must be 'none', 'affine', 'crop' or 'crop-flip', not 'yes'"),
     ({"device": {"g_min_S": 1.0}}, "[device] g_max_S (1e-05) must be above g_min_S (1.0)"),
     ({"device": {"bits": 7}}, "[device] bits must be at most 6, not 7"),
     (
@@ -413,7 +416,7 @@ def test_tantalum_cells_are_programmed_by_pulses():
         ({"decision": {"strategy": "learned", "rule": "fixed"}}, "; or set strategy 'given'"),
         ({"decision": {"rule": "fixed", "k": 3}}, "; leave k out or set rule 'winner_k'"),
         ({"train": {"activation": "relu"}}, "; or set activation 'clipped'"),
-        ({"train": {"augment": True}}, "; or choose another [data] set"),
+        ({"train": {"augment": "affine"}}, "; or choose another [data] set"),
         ({"train": {"pooling": "average"}}, "; leave it out or set network to layers such as '12c5-2s-10'"),
         ({"train": {"network": "10", "pooling": "average"}}, "; leave pooling out or give the network some"),
         ({"train": {"network": "10", "hidden": [3]}}, "; leave hidden out or set network 'mlp'"),

@@ -53,6 +53,8 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "train.weight_noise": (0.1, {}),
     "train.label_smoothing": (0.2, {}),
     "train.exact_sums": (True, {}),
+    "train.optimiser": ("sgd", {}),
+    "train.precision": ("bfloat16", {}),
     "convert.normalisation": ("percentile", PLAIN),
     "convert.percentile": (0.8, {"convert.normalisation": "percentile", **PLAIN}),
     "convert.output_offset": ("network", PLAIN),
@@ -182,7 +184,7 @@ TIMED = {
 TIMED |= {"energy.flip_flop_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {
-    "train.augment", "name", "data.set", "data.test_limit", "data.calibration_images",
+    "train.augment", "train.weights", "name", "data.set", "data.test_limit", "data.calibration_images",
     "nir.file", "nir.reset", "nir.threshold", "nir.dt_s",  # in test_nir_flow.py
     "cosim.simulator", "cosim.images", "cosim.trace_images", "cosim.waves", "cosim.through_bus",
     "board.name", "board.clock_Hz", "board.baud", "board.rows_per_cycle", "board.gain", "board.tries",  # test_board.py
@@ -307,8 +309,10 @@ def test_the_largest_weight_is_the_top_level_even_where_training_rounded_weights
 
 
 def test_augmentation_is_refused_where_it_has_no_use() -> None:
-    with pytest.raises(ConfigError, match=r"augment must be false for the 8 x 8 images of data set 'digits', not true"):
-        config(**{"train.augment": True})
+    with pytest.raises(
+        ConfigError, match=r"augment must be 'none' for the 8 x 8 images of data set 'digits', not 'crop'"
+    ):
+        config(**{"train.augment": "crop"})
 
 
 @pytest.mark.parametrize(

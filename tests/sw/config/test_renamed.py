@@ -18,6 +18,8 @@ REFUSED: list[tuple[dict[str, dict[str, Any]], str]] = [
         {"programming": {"method": "verify"}},
         '[programming] method = "verify" is called "write-verify" now; rename it',
     ),
+    ({"train": {"augment": True}}, '[train] augment = true is called "affine" now; rename it'),
+    ({"train": {"augment": False}}, '[train] augment = false is called "none" now; rename it'),
 ]
 
 

@@ -83,8 +83,10 @@ def test_a_run_notices_that_the_files_were_replaced(registered: ModuleType, tmp_
 def test_the_configuration_knows_it(registered: ModuleType) -> None:
     assert spikeloom.Config.load({"data": {"set": "stripes"}}).data.set == "stripes"
     assert '`"cifar-100"`, `"stripes"`' in configuration_page()
-    with pytest.raises(ConfigError, match="augment must be false for the 4 x 6 images of data set 'stripes', not true"):
-        spikeloom.Config.load({"data": {"set": "stripes"}, "train": {"augment": True}})
+    with pytest.raises(
+        ConfigError, match="augment must be 'none' for the 4 x 6 images of data set 'stripes', not 'affine'"
+    ):
+        spikeloom.Config.load({"data": {"set": "stripes"}, "train": {"augment": "affine"}})
     registered.register()  # once more is no second one
     assert DATA_SETS.names() == ("digits", "mnist", "fashion-mnist", "svhn", "cifar-10", "cifar-100", "stripes")
 

@@ -257,7 +257,7 @@ import spikeloom
 from spikeloom.sw.ir import window_reader as windows
 windows._SHARED_FROM = 0
 from spikeloom.sw.training.example_networks import build
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 rng = np.random.default_rng(0)
 steps = {"decision": {"rule": "fixed", "t_max": 5}}
 for name, layers, shape, more in (

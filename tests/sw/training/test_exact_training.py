@@ -19,7 +19,7 @@ from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.analysis.waterfall import ideal_cells
 from spikeloom.sw.common.errors import ConfigError
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
 from spikeloom.sw.training.exact_training import _Perceptron, _Random, cosine, decay, exact_product, rate
@@ -188,6 +188,11 @@ def test_every_option_changes_the_network(data, tmp_path):
     [
         ({"train": {"network": "2c3-10", "exact_sums": True}}, "exact_sums must be false with network '2c3-10'"),
         ({"data": {"set": "mnist"}, "train": {"augment": "affine", "exact_sums": True}}, "must be false with augment"),
+        ({"train": {"optimiser": "sgd", "exact_sums": True}}, "exact_sums must be false with optimiser 'sgd'"),
+        (
+            {"train": {"precision": "bfloat16", "exact_sums": True}},
+            "exact_sums must be false with precision 'bfloat16'",
+        ),
     ],
 )
 def test_what_is_not_trained_so_is_refused(tables, message):

@@ -9,7 +9,7 @@ from torch import nn
 
 import spikeloom
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.training.example_networks import Residual, build

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.plain_torch import torch_accuracy

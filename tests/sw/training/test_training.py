@@ -9,12 +9,12 @@ from torch import nn
 
 import spikeloom
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.sections import TrainSection
+from spikeloom.sw.config.train_section import TrainSection
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.frontend.clipped_relu import ClippedReLU
 from spikeloom.sw.frontend.plain_torch import torch_accuracy
+from spikeloom.sw.training.augmentation import affine
 from spikeloom.sw.training.quantised_weights import CellWeights
-from spikeloom.sw.training.augmentation import affine, crop
 from spikeloom.sw.training.training import build, train
 
 CONFIG = Config.load("tiny")
