@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.cosim.run import run_cosim
@@ -52,7 +53,8 @@ def cases(draw: Any, maps: bool = False) -> dict[str, Any]:
         "encoders": draw(st.integers(1, 2)),
         "adc_bits": draw(st.sampled_from([1, 2, 4, 6, 8, 9])),
         "reset": draw(st.sampled_from(list(Reset))),
-        "rule": draw(st.sampled_from([DecisionRule.FIXED, DecisionRule.WINNER_K, DecisionRule.WINNER_K])),
+        "rule": draw(st.sampled_from([*DECISION_RULES.unit, DecisionRule.WINNER_K, DecisionRule.STABLE])),
+        "decision_rules": draw(st.sampled_from(["all", "used"])),
         "readout": readout,
         "input_codings": draw(st.sampled_from(["all", "used"])),
         "neuron_features": draw(st.sampled_from(["all", "used"])),

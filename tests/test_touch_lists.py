@@ -36,6 +36,7 @@ KINDS = {
     "decision rule `winner_k`, with its `k`": Followed(
         r"WinnerK|WINNER_K", ("winner_k",), ("sw/config/rules.py", "sw/decision/learn_rule.py")
     ),
+    "decision rule `stable`, with its `theta`": Followed(r"Stable\w*|STABLE\w*|stable_\w+"),
     "device effect `device_sigma`": Followed(r"DeviceVariation|device_sigma", ("device_sigma",)),
     "cell kind `tantalum`, and its folder": Followed(
         r"Tantalum\w*|tantalum\w*", ("tantalum",), ("sim/devices/tantalum/",)
@@ -59,7 +60,7 @@ class Row(NamedTuple):
 
 def rows() -> dict[str, Row]:
     section = GUIDE.read_text(encoding="utf-8").split("\n## How many files\n")[1]
-    found = re.findall(r"^\| (.+?) \| \d+ \| (\d+) \| (\d+) \| (`.*`) \|$", section, re.M)
+    found = re.findall(r"^\| (.+?) \| (?:\d+|-) \| (\d+) \| (\d+) \| (`.*`) \|$", section, re.M)
     return {kind: Row(int(now), int(most), set(re.findall(r"`([^`]+)`", files))) for kind, now, most, files in found}
 
 

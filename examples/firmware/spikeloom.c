@@ -28,6 +28,8 @@ const char *spikeloom_message(int error)
                                       "with [hardware] activity_counters = true";
     case SPIKELOOM_E_CODING: return "the network needs an input coding that the chip is built without: generate the chip "
                                     "with [hardware] input_codings = \"all\"";
+    case SPIKELOOM_E_RULE: return "the network needs a decision rule that the chip is built without: generate the chip "
+                                  "with [hardware] decision_rules = \"all\"";
     default: return "an error this driver does not know";
     }
 }

@@ -30,7 +30,8 @@ enum spikeloom_error {
     SPIKELOOM_E_FEATURE,    /* the network needs a leak, a clip or a reset that a layer is built without */
     SPIKELOOM_E_PROGRAMMER, /* the list programs cells, and the chip is built without programmers */
     SPIKELOOM_E_COUNTERS,   /* the chip is built without activity counters */
-    SPIKELOOM_E_CODING      /* the network needs an input coding that the chip is built without */
+    SPIKELOOM_E_CODING,     /* the network needs an input coding that the chip is built without */
+    SPIKELOOM_E_RULE        /* the network needs a decision rule that the chip is built without */
 };
 
 /* What the board gives. Functions return 0, or another number where it did not work. */

@@ -68,6 +68,16 @@ static int check_coding(const struct spikeloom *chip, uint32_t address, uint32_t
     return SPIKELOOM_OK;
 }
 
+/* Whether the unit is built for the decision rule that a write chooses, or sets up. */
+static int check_rule(const struct spikeloom *chip, uint32_t address, uint32_t data)
+{
+    if (FIELD(chip->parts, PARTS_RULE_STABLE))
+        return SPIKELOOM_OK;
+    if (address == SPIKELOOM_STABLE_THETA || (address == SPIKELOOM_RULE && data > 1u))
+        return SPIKELOOM_E_RULE;
+    return SPIKELOOM_OK;
+}
+
 /* Whether a layer has the register that a write goes to, and for `reset` the kind of reset that it chooses. */
 static int check_feature(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
@@ -92,6 +102,8 @@ static int load_write(struct spikeloom *chip, uint32_t address, uint32_t data)
 {
     int error = address >= SPIKELOOM_LAYER(0) ? check_feature(chip, address, data) : check_coding(chip, address, data);
 
+    if (!error)
+        error = check_rule(chip, address, data);
     if (!FIELD(chip->parts, PARTS_PROGRAMMER) && is_programming(address))
         error = SPIKELOOM_E_PROGRAMMER;
     if (!error)

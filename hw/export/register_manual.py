@@ -50,6 +50,7 @@ Words have 32 bits, addresses are byte addresses of {bits} bits, four times a
   there only where its neurons need them: `features` says what they are built with. A unit without programmers has no
   programming settings, no register `events`, and of a layer no register, target or result of programming; bit 2 of
   `control` and bit 6 of `status` are 0. A unit without activity counters has no registers `row_pulses` .. `spikes`.
+  `stable_theta` of the unit is there with the decision rule stable only; without, `rule` has one bit.
   `parts` says what there is. An access to one that is missing is one to an address that is not listed.
 - The activity counters, `cycles` and `gap` are those of the last result, and do not change until the next.
 - Flags of `errors` and `events` are set regardless of writes in the same cycle.

@@ -7,6 +7,7 @@ import zlib
 from dataclasses import asdict
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import built_rules
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import NpuParameters
@@ -18,8 +19,9 @@ def build_id(parameters: NpuParameters) -> int:
     """Number of a build: CRC-32 of its structural parameters as canonical JSON (sorted keys, no spaces).
 
     Dense layers in a row have no plan, and one position each: neither is in their text, nor are two encoders, an
-    encoder of all codings, the features of neurons that have them all, and optional parts that are there. Names in the
-    text are those of the first version of the map, or equal hardware would have another number.
+    encoder of all codings, decision rules without an optional one, the features of neurons that have them all, and
+    optional parts that are there. Names in the text are those of the first version of the map, or equal hardware would
+    have another number.
     """
     values = asdict(parameters)
     if parameters.encoders == 2:
@@ -27,6 +29,9 @@ def build_id(parameters: NpuParameters) -> int:
     del values["codings"]
     if parameters.codings != CODINGS.unit:
         values["codings"] = [int(coding) for coding in parameters.codings]
+    del values["rules"]
+    if parameters.rules != built_rules():
+        values["rules"] = [int(rule) for rule in parameters.rules]
     for layer in values["layers"]:
         if all(layer[name] == value for name, value in ALL_FEATURES.items()):
             for name in ALL_FEATURES:

@@ -80,7 +80,7 @@ BIAS_BYTES = 0x20000
 HOST_OFFSET = 0x4000
 IDENTIFICATION = 0x4C4F4F4D
 """The letters LOOM."""
-MAP_VERSION = (0, 5, 0)
+MAP_VERSION = (0, 6, 0)
 """Major, minor, patch; the major number changes when a register moves or changes its meaning."""
 VERSION_WORD = word_layout([("patch", 0, 8), ("minor", 8, 8), ("major", 16, 8)])
 

@@ -14,7 +14,7 @@ from amaranth.hdl import Shape
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.decision_rules import DECISION_RULES, rule_bits
 from spikeloom.hw.params.kinds import KindRegister
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 
@@ -86,7 +86,10 @@ _GLOBAL = (
         "coding", 0, lambda p: CODINGS.bits, False, f"input coding: {CODINGS.text}; only with several codings", "-",
         there=lambda p: len(p.codings) > 1,
     ),
-    Register("rule", 1, lambda p: DECISION_RULES.bits, False, f"decision rule: {DECISION_RULES.text}", "-"),
+    Register(
+        "rule", 1, lambda p: rule_bits(p.rules), False, f"decision rule: {DECISION_RULES.text}; stable only if built",
+        "-",
+    ),
     Register("t_max", 3, lambda p: p.step_bits, False, "step at which inference ends at the latest", "steps", 1),
     Register("skip", 4, lambda p: p.step_bits, False, "first periods in which the last layer is not run", "periods"),
     Register("readout", 6, lambda p: 1, False, "scores: 0 weighted spike counts, 1 output membranes", "-"),
@@ -99,6 +102,11 @@ def _of_codings(own: KindRegister) -> Callable[[Any], bool]:
     return lambda p: any(own in coding.registers for coding in p.codings)
 
 
+def _of_rules(own: KindRegister) -> Callable[[Any], bool]:
+    """Whether a unit is built for a decision rule with this register."""
+    return lambda p: any(own in rule.registers for rule in p.rules)
+
+
 GLOBAL_REGISTERS: tuple[Register, ...] = tuple(
     sorted(
         _GLOBAL
@@ -106,7 +114,7 @@ GLOBAL_REGISTERS: tuple[Register, ...] = tuple(
             Register(own.name, own.offset, own.bits, False, own.meaning, own.unit, own.init, there=there)
             for own, there in (
                 *((own, _of_codings(own)) for own in CODINGS.registers),
-                *((own, lambda p: True) for own in DECISION_RULES.registers),
+                *((own, _of_rules(own)) for own in DECISION_RULES.registers),
             )
         ),
         key=lambda register: register.offset,

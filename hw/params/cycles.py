@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spikeloom.hw.params.decision_rules import verdict_cycles
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
 from spikeloom.hw.params.window_cycles import (
     NEURON_CYCLES,
@@ -46,7 +47,7 @@ def words_of(parameters: NpuParameters, stage: int) -> list[int]:
 
 
 def step_cycles(
-    parameters: NpuParameters, active: Sequence[Sequence[bool]], macro: Macro, *, skipped: bool = False
+    parameters: NpuParameters, active: Sequence[Sequence[bool]], macro: Macro, *, skipped: bool = False, rule: int = 0
 ) -> StepCycles:
     """One step of a unit with maps.
 
@@ -56,6 +57,7 @@ def step_cycles(
     active : for every layer and position of its own: the window has a spike
     macro : what the crossbars take
     skipped : the last layer is not run
+    rule : cycles that the decision rule takes to a verdict (`hw.params.decision_rules.verdict_cycles`)
     """
     plan = parameters.plan
     now, released, ends = 0, 0, []
@@ -64,7 +66,7 @@ def step_cycles(
         read, end = stage.cycles(words, parameters.layers, active, macro, last=last, skipped=skipped)
         if any(window.source == 0 for window in stage.windows):
             released = now + read
-        now += end
+        now += end + (rule if last and not skipped else 0)
         ends.append(now)
     return StepCycles(tuple(ends), released)
 
@@ -88,7 +90,7 @@ def image_cycles(parameters: NpuParameters, steps: Sequence[StepCycles], vector:
 def step_bound(parameters: NpuParameters, settle_cycles: int, adc_cycles: int) -> int:
     """Bound on the clock cycles of a step, stalls in it, for crossbars that settle and convert in so many cycles."""
     p = parameters
-    step = p.pixel_words + p.classes * STALL
+    step = p.pixel_words + p.classes * STALL + max(verdict_cycles(rule, p) for rule in p.rules)
     for layer in p.layers:
         read = p.pulse_cycles + settle_cycles + layer.groups * (adc_cycles + STALL) + STALL
         step += layer.positions * read

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.hw.params.codings import CODINGS, Coding, check_codings
-from spikeloom.hw.params.decision_rules import DecisionRule
+from spikeloom.hw.params.decision_rules import DecisionRule, built_rules, check_rules
 from spikeloom.hw.params.neuron_features import ALL_RESETS, Reset, check_features
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL, check_optional
 from spikeloom.hw.params.plan import LayerPlacement, Plan
@@ -243,8 +243,7 @@ class NpuParameters:
     Parameters
     ----------
     layers : LayerParameters of every layer, first to last
-    plan : what every layer reads; if not given, that of a chain of dense layers, inputs of one equal outputs of the one
-        before
+    plan : what every layer reads; a chain of dense layers if not given, inputs of one equal outputs of the one before
     phases : K, phases per period; 1 is rate coding [WS 4.1]
     max_steps : largest T_max the widths allow for
     encoder_lanes : pixels encoded in one cycle
@@ -252,6 +251,7 @@ class NpuParameters:
     pulse_cycles : clock cycles a read pulse drives the rows, >= 1
     codings : input codings that the encoder is built for, in the order of their codes. What others need has no logic,
         memory or register; the only coding needs no register either
+    rules : decision rules of the terminator, in the order of their codes: FIXED, WINNER_K, and optional ones
     """
 
     layers: tuple[LayerParameters, ...]
@@ -262,6 +262,7 @@ class NpuParameters:
     pulse_cycles: int = 4
     encoders: int = 2
     codings: tuple[Coding, ...] = CODINGS.unit
+    rules: tuple[DecisionRule, ...] = built_rules()
 
     def __post_init__(self) -> None:
         if not self.layers:
@@ -271,6 +272,7 @@ class NpuParameters:
         if isinstance(self.encoders, bool) or self.encoders not in (1, 2):
             raise SpikeLoomError(f"NPU parameter encoders must be 1 or 2, not {self.encoders!r}")
         check_codings(self.codings)
+        check_rules(self.rules)
         dense = self.plan is None
         if dense:
             sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import K
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout
 from spikeloom.sim.chip.device_config import Device, Programming
 from spikeloom.sim.common.units import SHARE, SIGMA, unit_of
@@ -47,9 +47,6 @@ class _Described(Protocol):
     def rule(self) -> DecisionRule: ...
 
     @property
-    def k(self) -> int: ...
-
-    @property
     def t_max(self) -> int: ...
 
     @property
@@ -80,7 +77,7 @@ def chip_facts(chip: _Described) -> dict[str, Any]:
 
     `sizes` are the pixels and the channels of every crossbar stage; `cells` are those that hold weights, two per pair,
     replicas of crossbars counted; `effects` are the settings of [device] that make cells differ from their levels,
-    where they are not 0. `k` is None with rules that have none.
+    where they are not 0. Registers of decision rules, `k` and others, are None with rules that do not have them.
     """
     p = chip.parameters
     return {
@@ -90,7 +87,10 @@ def chip_facts(chip: _Described) -> dict[str, Any]:
         "coding": chip.coding.name,
         "phases": p.phases,
         "rule": chip.rule.name,
-        "k": chip.k if K in chip.rule.registers else None,
+        **{
+            own.name: getattr(chip, own.name) if own in chip.rule.registers else None
+            for own in DECISION_RULES.registers
+        },
         "t_max": chip.t_max,
         "skip": chip.skip,
         "readout": chip.readout.name.lower(),
@@ -116,9 +116,8 @@ def chip_rows(chip: _Described) -> list[tuple[str, str]]:
     layers = [f"{layer.name}: {layer.positive.shape[0]} x {layer.positive.shape[1]}" for layer in chip.layers]
     more = [f"and {len(layers) - _MOST_LAYERS} more"] if len(layers) > _MOST_LAYERS else []
     phases = f", {facts['phases']} phases" if facts["phases"] > 1 else ""
-    lead = f"stops at a lead of k = {chip.k}" if facts["k"] is not None else "may stop earlier"
     rule = f"{facts['rule']}: " + (
-        f"{lead}, after {chip.t_max} steps at most" if chip.rule.ends_early else f"{chip.t_max} steps"
+        f"{chip.rule.when(chip)}, after {chip.t_max} steps at most" if chip.rule.ends_early else f"{chip.t_max} steps"
     )
     skipped = f", the first {facts['skip']} periods skipped" if facts["skip"] else ""
     effects = [f"{name} {100 * value:.3g} %" for name, value in facts["effects"].items()]

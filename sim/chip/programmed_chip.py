@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, LAYER_REGISTERS
 from spikeloom.hw.params.codings import check_coding_built
+from spikeloom.hw.params.decision_rules import STABLE_THETA, check_rule_built
 from spikeloom.hw.params.neuron_features import check_used
 from spikeloom.hw.params.optional_parts import check_programmer
 from spikeloom.hw.params.parameters import Coding, DecisionRule, NpuParameters, Readout, Reset
@@ -76,6 +77,7 @@ class ProgrammedChip:
     seed : of every random draw, 0 .. 2^32 - 1
     programming : how the levels get into the cells
     program_cycles : clock cycles of a programming pulse (the macro's)
+    stable_theta : register value of the rule STABLE, in units of the scores with fraction bits
     """
 
     name: str
@@ -96,6 +98,7 @@ class ProgrammedChip:
     seed: int = 0
     programming: Programming = field(default_factory=Programming)
     program_cycles: int = 10
+    stable_theta: int = 1
 
     def __repr__(self) -> str:
         return f"ProgrammedChip({chip_line(self)})"
@@ -155,11 +158,13 @@ class ProgrammedChip:
                 f"{p.layers[0].row_bits}"
             )
         check_coding_built(self.coding, p.codings)
+        check_rule_built(self.rule, p.rules)
         check_programmer(p, self.programming.method)
         held = {register.name: register.range(p) for register in GLOBAL_REGISTERS}
         for name, value, low, high in (
             ("t_max", self.t_max, 1, p.max_steps),
             ("k", self.k, 1, held["k"][1]),
+            (STABLE_THETA.name, self.stable_theta, 1, held[STABLE_THETA.name][1]),
             ("even_start", self.even_start, 0, 254),
             ("skip", self.skip, 0, (self.t_max - 1) // p.phases),
             ("seed", self.seed, 0, 2**32 - 1),
@@ -205,6 +210,11 @@ class ProgrammedChip:
     def verify_s(self) -> float:
         """Time that a cell conducts in a verify read, seconds: until the macro has sampled."""
         return self.settle_cycles / self.clock_Hz
+
+    @property
+    def whole(self) -> bool:
+        """Scores are whole numbers, and averages of them are rounded down."""
+        return True
 
     def setting(self, name: str) -> int:
         """The value of a register of the unit, by its name."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from spikeloom.hw.interfaces.activity import ACTIVITY_BITS
 from spikeloom.hw.params.codings import Coding
+from spikeloom.hw.params.decision_rules import unit_rule
 from spikeloom.sim.estimates.energy_events import Count, Events
 from spikeloom.sim.estimates.stages import stage_memories
 
@@ -54,10 +55,11 @@ def pooling(events: Events) -> list[Count]:
 
 def decision(events: Events) -> list[Count]:
     """Of a class: spike count (`hw.decision.spike_counter`), comparisons with the best two (`hw.decision.terminator`);
-    of a step: margin, and comparison with k.
+    of a step: margin, comparison with k, and what the chip's rule adds.
     """
     p = events.parameters
     bits = p.classes * (p.count_bits + 2 * p.score_bits) + 2 * p.margin_bits
+    bits += unit_rule(events.chip.rule).added_bits(p)
     return [Count("classes", events.runs[:, -1] * bits)]
 
 

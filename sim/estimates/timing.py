@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import NEURON_CYCLES, VERDICT_CYCLES, image_cycles
+from spikeloom.hw.params.decision_rules import verdict_cycles
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Result
 from spikeloom.sim.common.short_repr import short_repr
@@ -99,6 +100,7 @@ def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, read
     assert trace is not None
     encoder = encoder_of(chip, pixels, result.ids)
     drive, conversion = chip.read_cycles, chip.adc_cycles
+    judging = VERDICT_CYCLES + verdict_cycles(chip.rule, p)
     offered, end = np.zeros(len(pixels), np.int64), np.zeros(len(pixels), np.int64)
     for step in range(1, int(result.steps.max(initial=0)) + 1):
         live = np.flatnonzero(result.steps >= step)
@@ -115,7 +117,7 @@ def _spans(chip: ProgrammedChip, pixels: NDArray[np.uint8], result: Result, read
                 again = long
             if last:  # a group's classes are looked at one by one, from the cycle on in which it is there
                 left = shape.outputs - shape.lanes * np.arange(shape.groups)
-                seen = seen + long + NEURON_CYCLES + VERDICT_CYCLES + (ends + left).max(axis=1)
+                seen = seen + long + NEURON_CYCLES + judging + (ends + left).max(axis=1)
             else:
                 seen = seen + long + ends[:, -1] + 2 + NEURON_CYCLES
             rows = np.unpackbits(trace.spikes[index][live, step - 1], axis=-1, count=shape.outputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import SpikeLoomError
 from spikeloom.hw.params.cycles import Macro, StepCycles, step_cycles
+from spikeloom.hw.params.decision_rules import verdict_cycles
 from spikeloom.hw.params.parameters import NpuParameters
 from spikeloom.hw.params.plan import MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -39,7 +40,7 @@ def steps_of(
     """
     parameters = chip.parameters if parameters is None else parameters
     crossbars = parameters.plan.crossbar_stages
-    found = []
+    found, rule = [], verdict_cycles(chip.rule, parameters)
     for step in range(steps):
         layers = [
             windows[number, step, replica :: stage.replicas].tolist()
@@ -47,7 +48,7 @@ def steps_of(
             for replica in range(stage.replicas)
         ]
         skipped = step // parameters.phases < chip.skip
-        found.append(step_cycles(parameters, layers, macro_of(chip), skipped=skipped))
+        found.append(step_cycles(parameters, layers, macro_of(chip), skipped=skipped, rule=rule))
     return found
 
 

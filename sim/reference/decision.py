@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import DecisionRule, K
+from spikeloom.hw.params.decision_rules import FRACTION_BITS, STABLE_THETA, DecisionRule, K
 from spikeloom.hw.params.parameters import Readout
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.chip.result import Trace
@@ -21,9 +21,12 @@ __all__ = [
     "Decision",
     "Fixed",
     "Settings",
+    "Stable",
     "Standing",
     "Verdict",
     "WinnerK",
+    "average_lead",
+    "lasts",
     "leads_by",
     "scores_by_step",
     "top_two",
@@ -44,6 +47,11 @@ class Settings(Protocol):
     @property
     def t_max(self) -> int:
         """Most steps of an image."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Scores are whole numbers, and averages of them are rounded down, as the unit does."""
         ...
 
     def setting(self, name: str) -> float:
@@ -110,7 +118,33 @@ class WinnerK(Decider):
         return leads_by(standing.margins, self.settings.setting(K.name))
 
 
-_BY_CODE: dict[int, type[Decider]] = {int(DecisionRule.FIXED): Fixed, int(DecisionRule.WINNER_K): WinnerK}
+class Stable(Decider):
+    """Ends an image whose class has stayed the same for theta / (average margin) steps [WS Alg. 1].
+
+    The product of both is compared with theta, so that there is no division.
+    """
+
+    def __init__(self, settings: Settings, count: int) -> None:
+        super().__init__(settings, count)
+        self._kind = np.int64 if settings.whole else np.float64
+        self._winners = np.full(count, -1, np.int64)
+        self._counts = np.zeros(count, np.int64)
+        self._averages = np.zeros(count, self._kind)
+
+    def ends(self, standing: Standing, live: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+        """Those with the class of the step before, and the product at least theta, bool [live]."""
+        same = standing.winners == self._winners[live]
+        counts = np.where(same, self._counts[live] + 1, 0)
+        averages = average_lead(self._averages[live], standing.margins)
+        self._winners[live], self._counts[live], self._averages[live] = standing.winners, counts, averages
+        return lasts(counts, averages, self.settings.setting(STABLE_THETA.name))
+
+
+_BY_CODE: dict[int, type[Decider]] = {
+    int(DecisionRule.FIXED): Fixed,
+    int(DecisionRule.WINNER_K): WinnerK,
+    int(DecisionRule.STABLE): Stable,
+}
 """Models of the unit's terminator, by the value of its register."""
 
 
@@ -143,6 +177,22 @@ def top_two(scores: Scores) -> tuple[NDArray[np.int64], Scores]:
 def leads_by(margins: Scores, k: float) -> NDArray[np.bool_]:
     """WINNER-K's condition: whether the best class leads the second by k or more."""
     return margins >= k
+
+
+def average_lead(averages: Scores, margins: Scores) -> Scores:
+    """STABLE's moving average after a step, from that after the step before, with fraction bits in both: the mean of it
+    and the margin, rounded down if averages are whole numbers.
+    """
+    if averages.dtype == np.float64:
+        return (margins.astype(np.float64) * (1 << FRACTION_BITS) + averages) / 2.0
+    return ((margins.astype(np.int64) << FRACTION_BITS) + averages) >> 1
+
+
+def lasts(counts: NDArray[np.int64], averages: Scores, theta: float) -> NDArray[np.bool_]:
+    """STABLE's condition: the product is at least theta, in a step with the class of the step before. An average above
+    theta counts as theta, which changes nothing, and keeps the product of integers in 64 bits.
+    """
+    return (counts > 0) & (counts * np.minimum(averages, theta) >= theta)
 
 
 def scores_by_step(chip: ProgrammedChip, trace: Trace) -> NDArray[np.int64]:

@@ -64,9 +64,10 @@ again.
 
 `spikeloom.compile` without a configuration makes an [ideal chip](software.md#the-ideal-chip) sized to the network.
 
-This page is generated from `sw/config/config.py`, `sw/config/sections.py`, `sw/config/train_section.py`, `sw/config/nir_section.py`,
-`sw/config/cosim_section.py`, `sw/config/lifetime_section.py`, `sw/config/board_section.py`,
-`sw/config/search_sections.py` and `sim/chip/device_options.py` by `python -m spikeloom.sw.config.manual_page`.
+This page is generated from `sw/config/config.py`, `sw/config/sections.py`, `sw/config/train_section.py`,
+`sw/config/nir_section.py`, `sw/config/decision_section.py`, `sw/config/cosim_section.py`,
+`sw/config/lifetime_section.py`, `sw/config/board_section.py`, `sw/config/search_sections.py` and
+`sim/chip/device_options.py` by `python -m spikeloom.sw.config.manual_page`.
 
 """
 

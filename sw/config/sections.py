@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from spikeloom.hw.params.codings import CODINGS
-from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.readouts import READOUT_BITS
 from spikeloom.sim.common.arguments import is_number, is_whole
 from spikeloom.sim.common.choices import Choices
@@ -26,7 +25,6 @@ __all__ = [
     "ConvertSection",
     "CrossbarSection",
     "DataSection",
-    "DecisionSection",
     "HardwareSection",
     "NeuronSection",
     "Section",
@@ -174,38 +172,6 @@ class NeuronSection(Section):
     )
 
 
-class DecisionSection(Section):
-    """When inference ends, and what decides."""
-
-    rule: Annotated[
-        str,
-        KindOf(DECISION_RULES),
-        Field(description=DECISION_RULES.sentence),
-    ] = "winner_k"
-    k: Annotated[
-        float,
-        Field(
-            gt=0.0,
-            description="lead that ends inference: spikes of the last phase for readout spikes, thresholds of the "
-            "output layer for readout membrane",
-        ),
-    ] = 2.0
-    t_max: Annotated[int, Field(ge=1, le=32767, description="largest number of time steps per image, time steps")] = 20
-    skip: Annotated[
-        int,
-        Field(
-            ge=0, description="number of initial periods in which the output layer is not run, periods of K time steps"
-        ),
-    ] = 0
-    readout: Annotated[
-        Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
-    ] = "spikes"
-    strategy: Annotated[
-        Literal["given", "learned"],
-        Field(description="origin of k: the field k, or learned from the validation images (table [learning])"),
-    ] = "given"
-
-
 def _replicas(value: Any) -> Any:
     """A list as a tuple; one sentence for what is neither a number nor a list of numbers of at least 1."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
@@ -269,6 +235,13 @@ class HardwareSection(Section):
         Field(
             description="leak, clip and kinds of reset that neurons are built with: what the network uses, or all, so "
             "that the unit can be loaded with other networks of its shape"
+        ),
+    ] = "used"
+    decision_rules: Annotated[
+        Literal["used", "all"],
+        Field(
+            description="decision rules that the unit is built for: fixed and winner_k, which every unit has, and the "
+            "one of [decision] rule, or all"
         ),
     ] = "used"
     programmer: Annotated[

@@ -11,6 +11,7 @@ from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.common.arguments import plain_numbers
 from spikeloom.sw.config.board_section import BoardSection
 from spikeloom.sw.config.cosim_section import CosimSection
+from spikeloom.sw.config.decision_section import DecisionSection
 from spikeloom.sw.config.lifetime_section import LifetimeSection
 from spikeloom.sw.config.nir_section import NirSection
 from spikeloom.sw.config.search_sections import LearningSection, TuningSection
@@ -19,7 +20,6 @@ from spikeloom.sw.config.sections import (
     ConvertSection,
     CrossbarSection,
     DataSection,
-    DecisionSection,
     HardwareSection,
     NeuronSection,
 )

@@ -43,7 +43,10 @@ _SPIKING = {
     "clip": ("membranes are clipped", "set [neuron] clip = 0.0, or raise it"),
     "leak": ("membranes leak", "set [neuron] leak = 0, or raise it (V loses V / 2^leak)"),
     "reset": ("the reset takes more than a threshold away", 'set [neuron] reset = "subtract"'),
-    "rule": ("images end before their spikes have settled", "raise [decision] k, or skip the first periods"),
+    "rule": (
+        "images end before their spikes have settled",
+        "raise [decision] k (theta with rule stable), or skip the first periods",
+    ),
     "skip": (
         "the output layer runs in too few of the time steps",
         "lower [decision] skip, or raise t_max",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from spikeloom.hw.params.decision_rules import K
 from spikeloom.hw.params.parameters import Reset
 from spikeloom.sw.diagnostics.causes import ALWAYS
 from spikeloom.sw.diagnostics.measure import EXPECTED, FEW, Measures
@@ -150,20 +149,24 @@ def network_of_one_class(measures: Measures) -> Iterator[Sign]:
 @kind(
     "never-decides",
     "warning",
-    meaning="Images run to T_max, because the lead k is never reached.",
-    measured=f"With rule WINNER-K, {ENDLESS:.0%} or more of {FEW} images or more end at T_max.",
-    remedy='A lower `[decision] k`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
+    meaning="Images run to T_max, because the lead k, or theta, is never reached.",
+    measured=f"With rule winner_k or stable, {ENDLESS:.0%} or more of {FEW} images or more end at T_max.",
+    remedy='A lower `[decision] k` or `theta`, a higher `t_max`, or `rule = "fixed"` if that is meant.',
 )
 def never_decides(measures: Measures) -> Iterator[Sign]:
     """Images that the decision rule never ends."""
     result, chip = measures.result, measures.programmed
     share = float(np.mean(result.reasons == 0))
-    if K in chip.rule.registers and len(result) >= FEW and share >= ENDLESS:
-        lower = "k or skip" if chip.skip else "k"
+    if chip.rule.registers and len(result) >= FEW and share >= ENDLESS:
+        fields = [name.rpartition(".")[2] for name in chip.rule.fields] + ["skip"] * bool(chip.skip)
         yield Sign(
-            f"{share:.0%} of the images run to T_max = {chip.t_max} without the lead of k = {chip.k}; their median "
-            "lead "
-            f"at the end is {int(np.median(result.margins))}",
-            {"share": share, "k": chip.k, "t_max": chip.t_max, "median_lead": float(np.median(result.margins))},
-            f'lower [decision] {lower}, raise t_max, or set rule = "fixed"',
+            f"{share:.0%} of the images run to T_max = {chip.t_max} although the rule {chip.rule.when(chip)}; their "
+            f"median lead at the end is {int(np.median(result.margins))}",
+            {
+                "share": share,
+                **{own.name: chip.setting(own.name) for own in chip.rule.registers},
+                "t_max": chip.t_max,
+                "median_lead": float(np.median(result.margins)),
+            },
+            f'lower [decision] {" or ".join(fields)}, raise t_max, or set rule = "fixed"',
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from spikeloom.hw.host.encoder_registers import codings_of
 from spikeloom.hw.host.feature_word import features_of
-from spikeloom.hw.host.part_word import parts_of
+from spikeloom.hw.host.part_word import parts_of, rules_of
 from spikeloom.hw.host.plan_words import plan_of
 from spikeloom.hw.host.register_map import (
     IDENTIFICATION,
@@ -115,7 +115,7 @@ def read_parameters(transport: Transport) -> NpuParameters:
         plan = plan_of(_plan_words(transport, length))
         if plan is not None:
             unit["plan"] = plan
-        parameters = NpuParameters(layers=tuple(layers), codings=codings_of(codings), **unit)
+        parameters = NpuParameters(layers=tuple(layers), codings=codings_of(codings), rules=rules_of(parts), **unit)
     except HostError:
         raise
     except SpikeLoomError as error:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from spikeloom.hw.params.decision_rules import K
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.config.config import Config
 from spikeloom.sw.ir.network import Network
@@ -26,7 +27,7 @@ from spikeloom.sw.passes.candidates import Candidate, Candidates
 from spikeloom.sw.passes.converter_sums import ENOUGH
 from spikeloom.sw.passes.converters import Ranges
 from spikeloom.sw.passes.float_snn import spiking_network
-from spikeloom.sw.passes.map import map_to_chip
+from spikeloom.sw.passes.map import decision_settings, map_to_chip
 from spikeloom.sw.passes.measured_images import MeasuredImages, measured_images
 from spikeloom.sw.passes.normalise import normalise
 from spikeloom.sw.passes.outputs import KEEP, OutputChoice, OutputLayer
@@ -223,8 +224,12 @@ class _Converter:
         last = candidate.rounded[-1]
         unit = last.step * last.scale
         bias = (self.network.layers[-1].bias + last.correction) / unit
-        k = 2.0 if config.decision.strategy == "learned" else config.decision.k
-        layer = OutputLayer(spiking, currents, images.outputs / unit, bias, self.bias_factor, config.neuron.v0, k)
+        settings = decision_settings(config, 1.0)
+        if config.decision.strategy == "learned":
+            settings[K.name] = 2.0
+        layer = OutputLayer(
+            spiking, currents, images.outputs / unit, bias, self.bias_factor, config.neuron.v0, settings
+        )
         offsets = layer.offsets() if moves else [0.0]
         shares = None if self.convert.normalisation == "auto" else [candidate.share]
         best = layer.best(offsets, shares)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORES, DecisionRule, K
+from spikeloom.hw.params.decision_rules import DECISION_RULES, SCORE_UNITS, DecisionRule
 from spikeloom.hw.params.parameters import Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, Plan, Stage
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -191,13 +191,15 @@ class SpikingNetwork:
         replace(self, rule=DecisionRule.FIXED, t_max=steps).run(count, codes, observe)
         return currents
 
-    def decide(self, currents: NDArray[np.floating], layer: FloatLayer, k: float) -> FloatResult:
-        """Classes and steps of the images that give these currents, with `layer` in the output layer's place."""
+    def decide(self, currents: NDArray[np.floating], layer: FloatLayer, settings: Mapping[str, float]) -> FloatResult:
+        """Classes and steps of the images that give these currents, with `layer` in the output layer's place and these
+        registers of the rule.
+        """
         steps, count, outputs = currents.shape
         classes, ended, alive = np.zeros(count, np.int64), np.zeros(count, np.int64), np.arange(count)
         v = np.full((count, outputs), layer.v0, layer.dtype)
         counts = np.zeros((count, outputs), np.float32)
-        decision = Decision(replace(self, settings={**self.settings, K.name: k}, t_max=steps), count)
+        decision = Decision(replace(self, settings=settings, t_max=steps), count)
         for step in range(self.skip * self.phases + 1, steps + 1):
             gain = np.float32(2.0 ** (self.phases - 1 - (step - 1) % self.phases))
             counts += self._fire(layer, v, currents[step - 1, alive], gain) * gain
@@ -290,7 +292,7 @@ def spiking_network(programmed: ProgrammedChip, network: Network | None = None) 
         network is None,
         programmed.rule,
         {
-            own.name: programmed.setting(own.name) / (unit if own.unit == SCORES else 1.0)
+            own.name: programmed.setting(own.name) / (unit if own.unit in SCORE_UNITS else 1.0)
             for own in DECISION_RULES.registers
         },
         programmed.t_max,

@@ -11,7 +11,7 @@ import numpy as np
 from spikeloom.hw.interfaces.programming_port import MAX_TARGETS
 from spikeloom.hw.interfaces.registers import MAX_LAYERS
 from spikeloom.hw.params.codings import CODINGS, Coding, built_codings
-from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.decision_rules import DECISION_RULES, FRACTION_BITS, STABLE_THETA, DecisionRule, K, built_rules
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import Plan
@@ -22,10 +22,12 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.passes.check_ranges import check_layer
 from spikeloom.sw.passes.quantise import Levels
 
-__all__ = ["map_to_chip", "replicas_of"]
+__all__ = ["decision_settings", "map_to_chip", "replicas_of"]
 
 _MAX_MEMBRANE_BITS = 48
 _MAX_REGISTER = 2**31 - 1
+_FIELDS = {K.name: "k", STABLE_THETA.name: "theta"}
+"""Fields of [decision] that registers of decision rules come from."""
 
 
 def map_to_chip(
@@ -49,7 +51,7 @@ def map_to_chip(
     Raises
     ------
     ConfigError : a layer is larger than its load addresses or its programmer's buffer, membranes would be wider than 48
-        bits, k is out of reach, more than the first layer reads analog inputs, or replicas do not fit
+        bits, k or theta is out of reach, more than the first layer reads analog inputs, or replicas do not fit
     """
     gains = list(gains) if gains is not None else [0] * len(layers)
     if plan is None:
@@ -75,6 +77,7 @@ def map_to_chip(
         pulse_cycles=config.hardware.pulse_cycles,
         encoders=config.hardware.encoders,
         codings=_codings(config),
+        rules=_rules(config),
     )
     programmed = (_programmed(layers[c.layer], c, config, gains[c.layer], c.layer == last) for c in replicas)
     return _chip(tuple(programmed), parameters, config)
@@ -124,6 +127,13 @@ def _shape(
 def _codings(config: Config) -> tuple[Coding, ...]:
     """What the encoder is built for."""
     return CODINGS.unit if config.hardware.input_codings == "all" else built_codings(CODINGS[config.coding.input])
+
+
+def _rules(config: Config) -> tuple[DecisionRule, ...]:
+    """What the terminator is built for."""
+    if config.hardware.decision_rules == "all":
+        return DECISION_RULES.unit
+    return built_rules(DECISION_RULES[config.decision.rule])
 
 
 def _features(config: Config, last: bool) -> dict[str, Any]:
@@ -177,6 +187,7 @@ def _check_shape(layer: Levels, shape: LayerParameters, config: Config) -> None:
 
 def _chip(layers: tuple[ProgrammedLayer, ...], parameters: NpuParameters, config: Config) -> ProgrammedChip:
     """The chip of programmed layers, with all that the configuration says of the rest."""
+    decision = _decision_registers(config, layers[-1].theta, parameters)
     return ProgrammedChip(
         name=config.name,
         layers=layers,
@@ -184,7 +195,7 @@ def _chip(layers: tuple[ProgrammedLayer, ...], parameters: NpuParameters, config
         coding=CODINGS[config.coding.input],
         even_start=config.coding.even_start,
         rule=DECISION_RULES[config.decision.rule],
-        k=_margin(config, layers[-1].theta, parameters),
+        k=decision[K.name],
         t_max=config.decision.t_max,
         skip=config.decision.skip,
         readout=Readout[config.decision.readout.upper()],
@@ -196,6 +207,7 @@ def _chip(layers: tuple[ProgrammedLayer, ...], parameters: NpuParameters, config
         program_cycles=config.hardware.program_cycles,
         clock_Hz=config.hardware.clock_Hz,
         seed=config.seed,
+        stable_theta=decision[STABLE_THETA.name],
     )
 
 
@@ -295,21 +307,47 @@ def _clip(config: Config, layer: Levels, shape: LayerParameters) -> int:
     return min(round(config.neuron.clip * layer.theta) << (config.coding.phases - 1), shape.max_membrane)
 
 
-def _margin(config: Config, theta: int, parameters: NpuParameters) -> int:
-    """The register value of k."""
-    if config.decision.strategy == "learned":
-        return 1  # until it is learned
-    membrane = config.decision.readout == "membrane"
-    k = max(1, round(config.decision.k * (theta if membrane else 1)))
-    largest = min((1 << (parameters.margin_bits - 1)) - 1, _MAX_REGISTER)
-    if k <= largest:
-        return k
-    if "decision.k" not in DECISION_RULES[config.decision.rule].fields:
-        return 1
-    limit = largest / theta if membrane else largest
-    raise ConfigError(
-        config.name, [f"[decision] k must be at most {limit:g} for this network, not {config.decision.k!r}; lower k"]
-    )
+def decision_settings(config: Config, theta: float) -> dict[str, float]:
+    """What [decision] says for the registers of decision rules, in their units and not rounded, for an output layer
+    with this threshold.
+
+    A lead of membranes is in conductance steps, weighted by phase: k is in thresholds of the last phase. Theta is in
+    those of [WS], tau = 1: rate coding's own threshold, and with several phases, whose spikes weigh 2^-(1 + p) of tau,
+    twice the one of the first phase.
+    """
+    decision, phases = config.decision, config.coding.phases
+    membrane = decision.readout == "membrane"
+    tau = theta * (1 << (phases if phases > 1 else 0))
+    return {
+        K.name: decision.k * (theta if membrane else 1.0),
+        STABLE_THETA.name: decision.theta * (tau if membrane else 1.0) * (1 << FRACTION_BITS),
+    }
+
+
+def _decision_registers(config: Config, theta: int, parameters: NpuParameters) -> dict[str, int]:
+    """The register values of decision rules; 1 for one that is not used and too large, or is learned later, and for
+    theta with other rules.
+    """
+    found, rule, learned = {}, DECISION_RULES[config.decision.rule], config.decision.strategy == "learned"
+    for name, given in decision_settings(config, theta).items():
+        (register,) = (own for own in DECISION_RULES.registers if own.name == name)
+        field = _FIELDS[name]
+        used = f"decision.{field}" in rule.fields
+        value = max(1, round(given)) if used or register is K else 1
+        largest = min((1 << register.bits(parameters)) - 1, _MAX_REGISTER)
+        if register is K and learned:
+            value = 1
+        if used and value > largest:
+            said = getattr(config.decision, field)
+            raise ConfigError(
+                config.name,
+                [
+                    f"[decision] {field} must be at most {largest * said / given:g} for this network, not {said!r}; "
+                    f"lower {field}"
+                ],
+            )
+        found[name] = value if value <= largest else 1
+    return found
 
 
 def _all_ones(value: int) -> int:

@@ -8,7 +8,7 @@ are recorded once, and each candidate is the decision of the output neurons alon
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,7 +63,7 @@ class OutputLayer:
     bias : float64 [classes], conductance steps
     bias_factor : as in `sw.passes.quantise`
     v0 : start of the membranes, thresholds
-    k : lead that ends an image: spikes, or thresholds with readout membrane
+    settings : registers of the decision rule for a threshold of 1 (`sw.passes.map.decision_settings`)
     """
 
     __repr__ = short_repr
@@ -74,7 +74,7 @@ class OutputLayer:
     bias: Floats
     bias_factor: float
     v0: float
-    k: float
+    settings: Mapping[str, float]
 
     def measured(self, offset: float, theta: int) -> OutputChoice:
         """The decision with this offset and threshold."""
@@ -83,8 +83,9 @@ class OutputLayer:
             bias = np.rint((self.bias + offset) * self.bias_factor).astype(np.float32)
         clip = layer.clip * theta / layer.theta
         trial = replace(layer, bias=bias, theta=float(theta), v0=float(round(self.v0 * theta)), clip=clip)
-        k = self.k * theta if self.network.readout == Readout.MEMBRANE else self.k
-        found = self.network.decide(self.currents, trial, k)
+        unit = theta if self.network.readout == Readout.MEMBRANE else 1
+        settings = {name: value * unit for name, value in self.settings.items()}
+        found = self.network.decide(self.currents, trial, settings)
         wanted = np.argmax(self.logits, axis=1)
         return OutputChoice(
             offset, theta, float(np.mean(found.classes == wanted)), float(found.steps.mean()), len(wanted)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.kinds import Kind, Kinds
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 from spikeloom.sim.chip.device_config import Device, Energy, Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip, ProgrammedLayer
@@ -134,6 +136,15 @@ def _parameters_from_json(values: dict[str, Any]) -> NpuParameters:
         for index, layer in enumerate(entry(values, "layers", list, "the hardware"))
     )
     whole = None if plan is None else plan_from_json(plan)
-    names = entry(values, "codings", list, "the hardware") if "codings" in values else [c.name for c in CODINGS.unit]
-    codings = tuple(CODINGS[entry({"codings": name}, "codings", str, "the hardware")] for name in names)
-    return built(NpuParameters, values, "the hardware", layers=layers, plan=whole, codings=codings)
+    kinds = {
+        name: _kinds_from_json(values, name, known)
+        for name, known in (("codings", CODINGS), ("rules", DECISION_RULES))
+        if name in values
+    }
+    return built(NpuParameters, values, "the hardware", layers=layers, plan=whole, **kinds)
+
+
+def _kinds_from_json(values: dict[str, Any], name: str, known: Kinds[Any]) -> tuple[Kind, ...]:
+    """The kinds that the hardware is built for, by their names."""
+    names = entry(values, name, list, "the hardware")
+    return tuple(known[entry({name: each}, name, str, "the hardware")] for each in names)

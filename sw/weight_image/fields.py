@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ValidationError
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.kinds import Kind, Kinds
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -131,6 +132,8 @@ def disagreement(chip: ProgrammedChip, config: Config) -> str | None:
         held["hardware.neuron_features"] = "used"
     if chip.parameters.codings != CODINGS.unit:
         held["hardware.input_codings"] = "used"
+    if chip.parameters.rules != DECISION_RULES.unit:
+        held["hardware.decision_rules"] = "used"
     held |= {f"coding.{own.name}": getattr(chip, own.name) for own in CODINGS.registers}
     for name, part in (("device", chip.device), ("programming", chip.programming), ("energy", chip.energy)):
         held |= {f"{name}.{key}": getattr(part, key) for key in fields_of(type(part))}

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES, built_rules
 from spikeloom.hw.params.neuron_features import ALL_FEATURES
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 FORMAT = "spikeloom weight image"
-VERSION = 10
+VERSION = 11
 """Version that is written. Older ones are read too, and get defaults for what they lack: version 1 `programming` and
 `program_cycles`, version 2 the plan of maps and the layers' positions, version 3 replicas of crossbars, version 4 where
 the chip comes from, version 5 what `compile` chose and found. Up to version 5 a
@@ -61,7 +62,7 @@ read pulse had a length of its own, `t_pulse_s`, which is no longer used. Up to 
 single numbers, other ones: what was not a default then is kept, if it is there still. Up to version 7 some names were
 other ones (`sw.weight_image.old_names`). Up to version 8 neurons had all features, and there were
 two encoders, of all codings. Up to version 9 there were programmers and
-activity counters.
+activity counters. Up to version 10 there was no decision rule but those that every unit has.
 """
 _REMEDY = "take a complete copy, or compile the chip again"
 
@@ -136,7 +137,8 @@ def _parameters_to_json(parameters: NpuParameters) -> dict[str, Any]:
     values = {field.name: getattr(parameters, field.name) for field in dataclasses.fields(parameters)}
     plan = None if parameters.plan.is_dense_chain else plan_to_json(parameters.plan)
     layers = [dataclasses.asdict(layer) for layer in parameters.layers]
-    return {**values, "layers": layers, "plan": plan, "codings": [coding.name for coding in parameters.codings]}
+    kinds = {name: [kind.name for kind in getattr(parameters, name)] for name in ("codings", "rules")}
+    return {**values, "layers": layers, "plan": plan, **kinds}
 
 
 def safetensors_bytes(tensors: dict[str, NDArray[Any]], metadata: dict[str, str]) -> bytes:
@@ -278,13 +280,13 @@ def _check_parameters(found: NpuParameters, expected: NpuParameters, source: str
 
 
 def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
-    """What helps where two chips differ in nothing but features of neurons, codings, encoders and optional parts, or
-    have different codings, a clause; "" for other differences.
+    """What helps where two chips differ in nothing but features of neurons, codings, decision rules, encoders and
+    optional parts, or have different codings, a clause; "" for other differences.
     """
 
     def whole(chip: NpuParameters) -> NpuParameters:
         layers = (dataclasses.replace(layer, **(ALL_FEATURES | ALL_OPTIONAL)) for layer in chip.layers)
-        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit, encoders=1)
+        return dataclasses.replace(chip, layers=tuple(layers), codings=CODINGS.unit, rules=built_rules(), encoders=1)
 
     if first_difference(whole(parameters), whole(expected)) is not None:
         if parameters.codings == expected.codings:
@@ -300,6 +302,8 @@ def feature_remedy(parameters: NpuParameters, expected: NpuParameters) -> str:
         has_all["neuron_features"] = all(
             layer == dataclasses.replace(layer, **ALL_FEATURES) for layer in expected.layers
         )
+    if parameters.rules != expected.rules:
+        has_all["decision_rules"] = expected.rules == DECISION_RULES.unit
     settings = [f'{name} = "all"' for name in has_all]
     if parameters.encoders != expected.encoders:
         settings.append(f"encoders = {expected.encoders}")

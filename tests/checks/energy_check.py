@@ -18,7 +18,7 @@ def check_energy(summary: dict[str, Any], parameters: NpuParameters) -> None:
 
     parameters : of the chip, which has dense layers only
     """
-    expected = expected_events(summary["layers"], parameters, summary["cycles"]["mean"])
+    expected = expected_events(summary["layers"], parameters, summary["cycles"]["mean"], summary["chip"]["rule"])
     found, layers = summary["energy_J"], summary["layers"]
     clock = summary["cycles"]["mean"] is not None
     for row in found["events"]:

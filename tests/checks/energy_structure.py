@@ -24,12 +24,13 @@ class Layer(NamedTuple):
 
 
 def expected_events(
-    layers: list[dict[str, Any]], parameters: NpuParameters, cycles: float | None
+    layers: list[dict[str, Any]], parameters: NpuParameters, cycles: float | None, rule: str
 ) -> dict[str, list[float]]:
     """Mean events of an image of every part without an `activity` key, place by place.
 
     layers : of `summary.json`
     cycles : mean clock cycles of an image, if they are known
+    rule : decision rule
     """
     found = []
     for shape, activity in zip(parameters.layers, layers, strict=True):
@@ -42,9 +43,11 @@ def expected_events(
     rate, even = Coding.RATE in p.codings, Coding.EVEN in p.codings
     word_bits = 8 * p.encoder_lanes
     score = max(p.count_bits + 1, p.layers[-1].membrane_bits)
+    average, times = score + 1 + 4, max(1, (p.max_steps - 1).bit_length())
+    stable = average + times * (average + times) + (average + times) if rule == "stable" else 0
     expected |= {
         "encoding": [vectors * words * (p.encoder_lanes * (rate * 9 + even * 18 + 1) + p.inputs.bit_length())],
-        "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1))],
+        "decision": [last * (p.classes * (p.count_bits + score + score) + (score + 1) + (score + 1) + stable)],
         "spike counts": [last * p.classes * p.count_bits * 2],
         "pixels": [word_bits * (words + vectors * words + 2)],
         "error diffusion": [word_bits * ((words + 2) * (p.encoders == 2) + 2 * vectors * words)] if even else [],

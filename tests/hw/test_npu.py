@@ -12,6 +12,7 @@ import pytest
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address, layer_registers
 from spikeloom.hw.npu import Npu
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES, stable_count_bits
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from tests.benches.proof_bench import mutant
 from tests.benches.stream_bench import collect, send, simulate
@@ -186,8 +187,12 @@ class Run:
         return start, offered - start, offered - before - 1
 
 
-def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait: int, offered: int) -> int:
-    """The formula of Npu's docstring; step 1's vector is `offered` cycles after the image's start."""
+def image_cycles(
+    parameters: NpuParameters, outcome: Outcome, settle: int, wait: int, offered: int, rule: int = 0
+) -> int:
+    """The formula of Npu's docstring; step 1's vector is `offered` cycles after the image's start, and a verdict takes
+    `rule` cycles longer.
+    """
     w = parameters.pixel_words
     for inputs in outcome.inputs:
         seen, driven = offered, 0
@@ -202,7 +207,7 @@ def image_cycles(parameters: NpuParameters, outcome: Outcome, settle: int, wait:
                 seen += drive + layer.groups * group + 5
             else:
                 last_lanes = layer.outputs - (layer.groups - 1) * layer.lanes
-                end = seen + drive + group + 6 + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
+                end = seen + drive + group + 6 + rule + max(layer.outputs, (layer.groups - 1) * group + last_lanes)
         offered = max(end + 1, offered + driven + w + 1)
     return end + 1
 
@@ -226,7 +231,9 @@ def check(
     run = Run(parameters, layers, settings, stall, **how)
     run.images(images, seeds, tags)
     outcomes = []
-    decision = {name: settings[name] for name in ("rule", "k", "t_max", "skip", "readout") if name in settings}
+    names = ("rule", "k", "stable_theta", "t_max", "skip", "readout")
+    decision = {name: settings[name] for name in names if name in settings}
+    late = 2 + stable_count_bits(parameters) if settings.get("rule") is DecisionRule.STABLE else 0
     coding, start = CODINGS[int(settings.get("coding", 0))], settings.get("even_start", 0)
     mask = (1 << parameters.layers[0].row_bits) - 1
     for index, (image, seed, result) in enumerate(zip(images, seeds, run.results, strict=True)):
@@ -241,7 +248,7 @@ def check(
         assert result["reads"] == reads
         assert result["overflow"] == 0
         began, offered, gap = run.start(index)
-        cycles = image_cycles(parameters, outcome, run.settle, run.wait, offered)
+        cycles = image_cycles(parameters, outcome, run.settle, run.wait, offered, late)
         if not stall:
             assert (result["cycles"], result["gap"]) == (cycles, gap)
             assert run.taken[index] - began - result["cycles"] in range(run.late + 1)
@@ -276,6 +283,29 @@ def test_winner_k_and_skipped_periods(phases: int, readout: Readout, stall: floa
     outcomes = check(unit(phases=phases), settings, stall, count=5)
     assert {outcome.reason for outcome in outcomes} >= {1}
     assert all(outcome.steps > 2 * phases for outcome in outcomes)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("readout", list(Readout))
+@pytest.mark.parametrize("phases", [1, 3])
+def test_a_stable_class_and_skipped_periods(phases: int, readout: Readout, stall: float) -> None:
+    settings = {
+        "coding": Coding.EVEN,
+        "rule": DecisionRule.STABLE,
+        "stable_theta": 100 if phases == 1 else 130,
+        "t_max": 12,
+        "skip": 2,
+        "readout": readout,
+    }
+    outcomes = check(replace(unit(phases=phases), rules=DECISION_RULES.unit), settings, stall, count=6)
+    assert {outcome.reason for outcome in outcomes} >= {1}
+    assert all(outcome.steps > 2 * phases + 1 for outcome in outcomes)
+
+
+@pytest.mark.parametrize("rule", [DecisionRule.FIXED, DecisionRule.WINNER_K])
+def test_other_rules_take_no_longer_where_a_stable_class_is_built(rule: DecisionRule) -> None:
+    whole = replace(unit(), rules=DECISION_RULES.unit)
+    check(whole, {"coding": Coding.EVEN, "rule": rule, "k": 4, "t_max": 8})
 
 
 @pytest.mark.parametrize("reset", list(Reset))

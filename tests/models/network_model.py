@@ -12,6 +12,7 @@ from amaranth.hdl import Value
 
 from spikeloom.hw.params.parameters import DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from tests.models.neuron import update
+from tests.models.stable import StableModel
 
 __all__ = ["ACTIVITY", "GoldenLayer", "IdealCrossbar", "Outcome", "random_delays", "random_layer", "run_golden"]
 
@@ -107,6 +108,7 @@ def decide(
     *,
     rule: DecisionRule = DecisionRule.FIXED,
     k: int = 1,
+    stable_theta: int = 1,
     t_max: int,
     skip: int = 0,
     readout: Readout = Readout.SPIKES,
@@ -116,7 +118,7 @@ def decide(
     hidden : (step, phase) -> inputs of the layers before the last, and those of the last, for `Outcome.inputs`; and the
         last layer's row codes
     """
-    scores, ran = [0] * parameters.classes, False
+    scores, ran, stable = [0] * parameters.classes, False, StableModel(stable_theta)
     inputs: list[Any] = []
     for layer in layers:
         layer.activity = dict.fromkeys(ACTIVITY, 0)
@@ -133,7 +135,8 @@ def decide(
             scores[i] = count if readout == Readout.SPIKES else layers[-1].membranes[i]
         winner = max(range(len(scores)), key=lambda i: (scores[i], -i))
         margin = scores[winner] - max([s for i, s in enumerate(scores) if i != winner], default=0)
-        reason = int(int(rule) == int(DecisionRule.WINNER_K) and margin >= k)
+        lasts = stable.after(winner, margin)
+        reason = int({int(DecisionRule.WINNER_K): margin >= k, int(DecisionRule.STABLE): lasts}.get(int(rule), False))
         if reason or step == t_max:
             return Outcome(winner, step, margin, reason, inputs, [dict(layer.activity) for layer in layers])
     raise ValueError("t_max must be larger than skip * phases")

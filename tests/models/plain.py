@@ -19,6 +19,7 @@ from spikeloom.sim.common.random_words import Purpose
 from spikeloom.sim.crossbar.array import CrossbarArray
 from tests.models.conversions import plain_conversion_noise
 from tests.models.neuron import update
+from tests.models.stable import StableModel
 from tests.sim.common.test_random_numbers import plain_philox
 
 
@@ -162,7 +163,7 @@ def plain_run(
     trace: dict[str, Any] = {"spikes": defaultdict(dict), "membranes": defaultdict(dict)}
     activity = {name: [0] * len(arrays) for name in ("row_pulses", "tile_reads", "conversions", "saturations")}
     activity |= {name: [0] * len(arrays) for name in ("conductance", "stray")}
-    counts = [0] * p.classes
+    counts, stable = [0] * p.classes, StableModel(chip.stable_theta)
     pulses = [[0] * shape.inputs for shape in p.layers]
     spikes: list[int] = []
     for t in range(1, chip.t_max + 1):
@@ -226,7 +227,8 @@ def plain_run(
         winner = scores.index(max(scores))
         second = max((s for i, s in enumerate(scores) if i != winner), default=0)
         margin = scores[winner] - second
-        by_rule = chip.rule == DecisionRule.WINNER_K and margin >= chip.k
+        lasts = stable.after(winner, margin)
+        by_rule = {DecisionRule.WINNER_K: margin >= chip.k, DecisionRule.STABLE: lasts}.get(chip.rule, False)
         if by_rule or t == chip.t_max:
             break
     decision = {"class": winner, "steps": t, "margin": margin, "reason": int(by_rule)}

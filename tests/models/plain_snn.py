@@ -10,6 +10,7 @@ from spikeloom.hw.params.parameters import DecisionRule, Readout
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Window
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from tests.models.neuron import update
+from tests.models.stable import StableModel
 
 Map = dict[tuple[int, int, int], int]
 """Values by (y, x, channel)."""
@@ -35,7 +36,7 @@ def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tupl
     layers = [layer.weights.astype(int) for layer in chip.layers]
     membranes: dict[tuple[int, ...], int] = {}
     sums: dict[tuple[int, ...], int] = {}
-    counts = [0] * len(chip.layers[-1].bias)
+    counts, stable = [0] * len(chip.layers[-1].bias), StableModel(chip.stable_theta)
     spikes = [0] * len(plan.stages)
     for step in range(1, chip.t_max + 1):
         period, phase = divmod(step - 1, phases)
@@ -87,6 +88,9 @@ def run_plain(chip: ProgrammedChip, pixels: Callable[[int], np.ndarray]) -> tupl
         scores = counts if chip.readout == Readout.SPIKES else [membranes[end, 0, 0, c] for c in classes]
         ranked = sorted(scores, reverse=True)
         margin = ranked[0] - (ranked[1] if len(ranked) > 1 else 0)
-        if step == chip.t_max or (chip.rule == DecisionRule.WINNER_K and margin >= chip.k):
-            return scores.index(ranked[0]), step, spikes
+        winner = scores.index(ranked[0])
+        ends = chip.rule == DecisionRule.WINNER_K and margin >= chip.k
+        ends |= stable.after(winner, margin) and chip.rule == DecisionRule.STABLE
+        if step == chip.t_max or ends:
+            return winner, step, spikes
     raise AssertionError("an image ends at t_max at the latest")

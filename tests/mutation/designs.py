@@ -15,6 +15,7 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     from spikeloom.hw.npu import Npu
     from spikeloom.hw.npu_axi import NpuAxi
     from spikeloom.hw.params.codings import CODINGS
+    from spikeloom.hw.params.decision_rules import DECISION_RULES
     from spikeloom.hw.params.parameters import Reset
     from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
     from tests.hw import test_npu
@@ -32,6 +33,7 @@ def units() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "dense, no programmers", dense(programmer=False)
     yield "dense, no counters", dense(activity_counters=False)
     yield "dense, one encoder", lambda: Npu(parameters=replace(test_npu.unit(phases=3), encoders=1))
+    yield "dense, all rules", lambda: Npu(parameters=replace(test_npu.unit(), rules=DECISION_RULES.unit))
     for coding in CODINGS.unit:
         only = replace(test_npu.unit(row_bits=coding.row_bits), codings=(coding,))
         yield f"dense, {coding.name} coding", lambda only=only: Npu(parameters=only)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 
 import pytest
-from amaranth.hdl import Assert, Assume, Mux, Signal
+from amaranth.hdl import Assert, Assume, Const, Mux, Signal
 
 from spikeloom.hw.decision.terminator import Terminator
-from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.decision_rules import built_rules, stable_count_bits
 from spikeloom.hw.params.parameters import DecisionRule, LayerParameters, NpuParameters
 from tests.benches.proof_bench import inside, mutant, past
 from tests.benches.stream_bench import collect, send, simulate
@@ -55,7 +55,7 @@ def test_verdicts(classes, max_steps, stalls):
     unit = parameters(classes, max_steps=max_steps, adc_bits=4, **wide)
     dut = Terminator(parameters=unit)
     rng = random.Random(classes)
-    for rule in DECISION_RULES:
+    for rule in built_rules():
         t_max, count = (12, 12) if max_steps == 20 else (rng.randint(200, 300), 40)
         bounds = [rng.choice([rng.randint(1, 5), rng.getrandbits(len(dut.k))]) for _ in range(count)]
         steps = [[spread(rng, unit.score_bits) for _ in range(classes)] for _ in range(count)]
@@ -97,8 +97,17 @@ def test_cycles():
     assert taken == [start + step * (classes + 2) + classes + 1 for step in range(steps)]
 
 
+def fixed_during(m, busy, *values) -> None:
+    """Assume that `values` do not change in a cycle with `busy`."""
+    for value in values:
+        before = past(m, value)
+        with m.If(busy):
+            m.d.comb += Assume(value == before)
+
+
 class Order(Harness):
-    """Under any stalls: one verdict per step, two cycles after its last score, and both streams keep their contract.
+    """Under any stalls: one verdict per step, two cycles after its last score, with STABLE so many more, and both
+    streams keep their contract.
 
     `inductive` adds what the terminator's state has to do with what has happened, for the induction.
     """
@@ -115,27 +124,45 @@ class Order(Harness):
         stream_contract(m, dut.i, Assume)
         stream_contract(m, dut.o, Assert)
         self.index, self.done, due = Signal(range(last + 2)), Signal(), Signal()
+        self.late = Const(0)  # cycles more than two
+        if DecisionRule.STABLE in dut.parameters.rules:
+            self.late = Mux(dut.rule == int(DecisionRule.STABLE), stable_count_bits(dut.parameters) + 2, 0)
+            fixed_during(m, self.done | (self.index != 0), dut.rule)
+        self.since = Signal(range(stable_count_bits(dut.parameters) + 4))  # cycles since the one after the last score
         taken = dut.o.valid & dut.o.ready
         m.d.comb += Assume(dut.i.payload.last == (self.index == last))
         with m.If(dut.i.valid & dut.i.ready):
             m.d.sync += [self.index.eq(Mux(self.index == last, 0, self.index + 1)), self.done.eq(self.index == last)]
         with m.If(taken):
             m.d.sync += self.done.eq(0)
-        m.d.sync += due.eq(self.done & ~taken)
-        m.d.comb += Assert(dut.o.valid == due)
+        m.d.comb += [due.eq(self.since == self.late + 1), Assert(dut.o.valid == due)]
+        m.d.sync += self.since.eq(Mux(self.done & ~taken, Mux(due, self.since, self.since + 1), 0))
         waits = past(m, dut.i.valid & ~dut.i.ready) & dut.i.valid & ~dut.i.ready
         reaches(m, next_step_waits=waits & dut.o.valid & ~dut.o.ready, next_step=in_turn(m, taken, dut.o.valid))
         reaches_stalls(m, "verdict", dut.o)
         if self.inductive:
             reaches(m, **self.inner.states)
             m.d.comb += [
+                Assert((self.since <= self.late + 1) & (self.done | (self.since == 0))),
                 Assert(self.inner.any_state),
                 Assert(self.inner.state("COMPARE") == ~self.done),
+                Assert(self.inner.state("JUDGE") == (self.done & (self.since == 0))),
                 Assert(self.inner.state("REPORT") == due),
                 Assert((self.inner.index == self.index) & (self.index <= last)),
                 Assert(~self.done | (self.index == 0)),
             ]
+            if DecisionRule.STABLE in dut.parameters.rules:
+                self._product(m)
         return m
+
+    def _product(self, m) -> None:
+        """The states of STABLE, and the mark behind the count's bits that are left."""
+        left, stable = self.inner._weigh.left, self.dut.rule == int(DecisionRule.STABLE)
+        m.d.comb += Assert(self.inner.state("AVERAGE") == (stable & (self.since == 1)))
+        m.d.comb += Assert(self.inner.state("WEIGH") == (stable & (self.since == len(left) + 1)))
+        for done in range(len(left)):
+            with m.If(stable & (self.since == done + 2)):
+                m.d.comb += Assert(left[: done + 1] == 1 << done)
 
 
 class Decision(Order):
@@ -148,7 +175,7 @@ class Decision(Order):
     def elaborate(self, platform):
         m = super().elaborate(platform)
         dut, classes = self.dut, self.dut.parameters.classes
-        constant(m, dut.rule, dut.k, dut.t_max)
+        self.keep_settings(m)
 
         # The environment: a step's number changes between two steps only; 1 <= step <= t_max.
         step = Signal.like(dut.step)
@@ -170,8 +197,9 @@ class Decision(Order):
                 m.d.sync += runner.eq(self.index)
 
         verdict, ((a, score_a), (b, score_b)) = dut.o.payload, picked
+        lasting = self.lasting(m)
         with m.If(dut.o.valid):
-            rule = (dut.rule == int(DecisionRule.WINNER_K)) & (verdict.margin >= dut.k)
+            rule = (dut.rule == int(DecisionRule.WINNER_K)) & (verdict.margin >= dut.k) | lasting
             m.d.comb += [Assert(verdict.reason == rule), Assert(verdict.stop == (rule | (dut.step == dut.t_max)))]
             m.d.comb += Assert(verdict.winner < classes)
             with m.If(verdict.winner == a):
@@ -204,6 +232,14 @@ class Decision(Order):
         if self.inductive:
             self._invariants(m, picked, runner)
         return m
+
+    def keep_settings(self, m) -> None:
+        """Settings do not change."""
+        constant(m, self.dut.rule, self.dut.k, self.dut.t_max)
+
+    def lasting(self, m):
+        """What else ends an image: in this unit no other rule."""
+        return Const(0)
 
     def _invariants(self, m, picked, runner) -> None:
         """After `seen` scores of the step, `winner`, `best` and `second` are right for those."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from spikeloom.hw.control import controller
 from spikeloom.hw.decision import terminator
 from spikeloom.hw.export.verilog import export_component
 from spikeloom.hw.layer import neuron_array
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from tests.hw.test_npu import unit
 
 PAGE = Path(__file__).parents[3] / "docs" / "hardware" / "export" / "verilog.md"
 UNIT = unit()
+ALL_RULES = replace(UNIT, rules=DECISION_RULES.unit)
 COMPONENTS: dict[str, tuple[Any, Any]] = {
-    "terminator": (terminator, lambda: terminator.Terminator(parameters=UNIT)),
+    "terminator": (terminator, lambda: terminator.Terminator(parameters=ALL_RULES)),
     "controller": (controller, lambda: controller.Controller(parameters=UNIT)),
     "neuron array": (neuron_array, lambda: neuron_array.NeuronArray(parameters=UNIT.layers[0])),
 }

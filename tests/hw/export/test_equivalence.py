@@ -26,6 +26,7 @@ from spikeloom.hw.layer.adc_readout import ColumnReadout
 from spikeloom.hw.layer.dac_driver import DacDriver
 from spikeloom.hw.layer.neuron_array import NeuronArray
 from spikeloom.hw.layer.programmer import Programmer
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.primitives.activity_counter import ActivityCounter
 from tests.hw.export.equivalence import both, proven
 from tests.hw.export.test_verilog import run, tool
@@ -36,6 +37,7 @@ SMALL = unit(sizes=(4, 3), lanes=1)
 LAYER = SMALL.layers[0]
 QUICK: dict[str, Callable[[], Any]] = {
     "terminator": lambda: Terminator(parameters=unit()),
+    "terminator, all rules": lambda: Terminator(parameters=replace(unit(), rules=DECISION_RULES.unit)),
     "controller": lambda: Controller(parameters=unit()),
     "spike counter": lambda: SpikeCounter(parameters=unit()),
     "neuron array": lambda: NeuronArray(parameters=LAYER),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from spikeloom.hw.params.codings import CODINGS
 from spikeloom.hw.params.cycles import Macro, image_cycles, step_cycles
+from spikeloom.hw.params.decision_rules import DECISION_RULES, verdict_cycles
 from spikeloom.hw.params.parameters import Coding, DecisionRule, LayerParameters, NpuParameters, Readout, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage, PoolStage
@@ -115,7 +117,8 @@ def check(
     tags = [rng.getrandbits(16) for _ in images]
     run = Run(parameters, layers, settings, stall, **how)
     run.images(images, seeds, tags)
-    decision = {name: settings[name] for name in ("rule", "k", "t_max", "skip", "readout") if name in settings}
+    names = ("rule", "k", "stable_theta", "t_max", "skip", "readout")
+    decision = {name: settings[name] for name in names if name in settings}
     bits = parameters.encoded.row_bits
     outcomes = []
     for index, (image, seed, result) in enumerate(zip(images, seeds, run.results, strict=True)):
@@ -136,6 +139,7 @@ def check(
                     [[any(rows) for rows in windows or [[]]] for windows in step],
                     macro,
                     skipped=step[-1] is None,
+                    rule=verdict_cycles(DECISION_RULES[int(settings.get("rule", 0))], parameters),
                 )
                 for step in outcome.inputs
             ]
@@ -217,6 +221,21 @@ def test_winner_k_and_skipped_periods(name: str, stall: float) -> None:
     outcomes = check(unit_of(PLANS[name], 2), settings, stall)
     assert {outcome.reason for outcome in outcomes} >= {1}
     assert all(outcome.steps > 2 for outcome in outcomes)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_a_stable_class_and_skipped_periods(stall: float) -> None:
+    settings = {
+        "coding": Coding.EVEN,
+        "rule": DecisionRule.STABLE,
+        "stable_theta": 200,
+        "t_max": 8,
+        "skip": 1,
+        "readout": Readout.MEMBRANE,
+    }
+    outcomes = check(replace(unit_of(PLANS["max"], 2), rules=DECISION_RULES.unit), settings, stall, count=4)
+    assert {outcome.reason for outcome in outcomes} >= {1}
+    assert all(outcome.steps > 3 for outcome in outcomes)
 
 
 @pytest.mark.halved

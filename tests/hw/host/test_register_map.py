@@ -37,6 +37,7 @@ from spikeloom.hw.host.register_map import (
     unit_byte_address,
 )
 from spikeloom.hw.interfaces.registers import bias_address, global_address, layer_address
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +55,7 @@ def test_load_addresses_keep_their_place() -> None:
 
 
 def test_addresses_and_names_are_distinct_aligned_and_no_bias() -> None:
-    entries = host_map(UNIT)
+    entries = host_map(dataclasses.replace(UNIT, rules=DECISION_RULES.unit))
     addresses = {entry.address for entry in entries}
     assert len(addresses) == len(entries) == len(UNIT_OFFSETS) + 2 * len(LAYER_OFFSETS)
     assert len({(entry.layer, entry.name) for entry in entries}) == len(entries)
@@ -193,7 +194,7 @@ def test_c_header_compiles_and_says_what_python_says(tmp_path: Path) -> None:
 
 
 def test_system_rdl_has_every_register_at_its_place() -> None:
-    text = system_rdl(UNIT)
+    text = system_rdl(dataclasses.replace(UNIT, rules=DECISION_RULES.unit))
     assert text.count("{") == text.count("}") and text.endswith("};\n")
     found: dict[str, list[int]] = {}
     for name, offset in re.findall(r"^ +\} \\(\w+) @ (0x[0-9a-f]+);$", text, re.M):

@@ -2,12 +2,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.hw.params.parameters import DecisionRule
 from spikeloom.sim.chip.chip_facts import chip_facts, chip_line, chip_rows
 from spikeloom.sim.chip.device_config import Device
+from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from tests.fixtures.synthetic import make_chip, make_programmed_chip
 
 CHIP = make_chip()
+
+
+def stable_chip() -> ProgrammedChip:
+    """The chip with the rule STABLE."""
+    parameters = replace(CHIP.parameters, rules=DECISION_RULES.unit)
+    return replace(CHIP, parameters=parameters, rule=DecisionRule.STABLE, stable_theta=40)
 
 
 def test_facts_of_a_chip() -> None:
@@ -19,6 +27,7 @@ def test_facts_of_a_chip() -> None:
         "phases": 1,
         "rule": "winner_k",
         "k": 2,
+        "stable_theta": None,
         "t_max": 8,
         "skip": 0,
         "readout": "spikes",
@@ -34,6 +43,15 @@ def test_facts_of_a_chip() -> None:
     stuck = chip_facts(make_programmed_chip())
     assert stuck["effects"]["stuck_on"] == 0.01 and stuck["programming"] == "write-verify"
     assert chip_facts(replace(CHIP, rule=DecisionRule.FIXED))["k"] is None
+    facts = chip_facts(stable_chip())
+    assert (facts["rule"], facts["k"], facts["stable_theta"]) == ("stable", None, 40)
+
+
+def test_a_stable_rule_in_words() -> None:
+    chip = stable_chip()
+    assert "stable rule with stable_theta 40, at most 8 steps" in chip_line(chip)
+    stops = "stops where (steps that a class has stayed) x (average lead) is 2.5, after 8 steps at most, by spikes"
+    assert dict(chip_rows(chip))["decision rule"] == f"stable: {stops}"
 
 
 def test_a_chip_in_a_line_and_in_rows() -> None:

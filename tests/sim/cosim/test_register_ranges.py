@@ -30,7 +30,7 @@ def chip() -> ProgrammedChip:
         rng, sizes=list(SIZES), lanes=4, tile_rows=5, tile_columns=4, phases=2, max_steps=6, t_max=6, row_bits=1,
         coding=Coding.EVEN, rule=DecisionRule.WINNER_K, readout=Readout.MEMBRANE, output_reset=Reset.NONE,
         reset=Reset.SUBTRACT, skip=0, device_sigma=0.0, read_sigma=0.0, wire_ohm=0.0, clip=0, leak=0, adc_bits=9,
-        encoder_lanes=4,
+        encoder_lanes=4, decision_rules="all",
     )  # fmt: skip
     shapes = tuple(replace(p, max_theta=TOP, max_bias=TOP, max_gain_shift=15) for p in small.parameters.layers)
     return replace(small, parameters=replace(small.parameters, layers=shapes))
@@ -54,6 +54,7 @@ def biased(value: int) -> ProgrammedChip:
 
 UNIT_RANGES: dict[str, tuple[int, int]] = {
     "k": (1, 2**32 - 1),
+    "stable_theta": (1, 2**32 - 1),
     "t_max": (1, P.max_steps),
     "skip": (0, (CHIP.t_max - 1) // P.phases),
     "even_start": (0, 254),

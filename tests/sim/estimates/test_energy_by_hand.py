@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import LayerParameters, NpuParameters, Reset
+from spikeloom.hw.params.decision_rules import DECISION_RULES
+from spikeloom.hw.params.parameters import DecisionRule, LayerParameters, NpuParameters, Reset
 from spikeloom.hw.params.plan import CrossbarStage, MapShape, Plan, Window
 from spikeloom.hw.params.stage_kinds import AveragePoolStage, MaxPoolStage
 from spikeloom.sim.chip.device_config import Device, Energy
@@ -16,10 +18,17 @@ from spikeloom.sim.estimates.energy_events import Events
 from spikeloom.sim.estimates.energy_parts import PARTS
 
 
-def counted(part: str, parameters: NpuParameters, steps: int, skip: int = 0, **activity: list[int]) -> dict[str, int]:
+def counted(
+    part: str,
+    parameters: NpuParameters,
+    steps: int,
+    skip: int = 0,
+    rule: DecisionRule = DecisionRule.WINNER_K,
+    **activity: list[int],
+) -> dict[str, int]:
     """Events of a part for one image of so many steps, by place."""
     layers = [SimpleNamespace(name=f"layer {n}") for n in range(len(parameters.layers))]
-    chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device(), energy=Energy())
+    chip = SimpleNamespace(parameters=parameters, layers=layers, skip=skip, device=Device(), energy=Energy(), rule=rule)
     result = SimpleNamespace(
         check_counted=lambda: None,
         check_loads=lambda: None,
@@ -81,6 +90,15 @@ def test_additions_and_comparisons_of_a_dense_network(part: str) -> None:
       1,056; 2 * 64 + 4 * 100 = 528
     """
     assert counted(part, dense(), steps=4, skip=1) == ARITHMETIC[part]
+
+
+def test_a_stable_decision() -> None:
+    """In 2 steps: an average of the margin's 10 bits and 4 of fractions, 14; two additions for the two bits of 3 steps,
+    and a comparison, of 14 + 2 bits: 14 + 3 * 16 = 62, 124 beside the 172.
+    """
+    whole = replace(dense(), rules=DECISION_RULES.unit)
+    assert counted("decision", whole, 4, 1, DecisionRule.STABLE) == {"classes": 172 + 124}
+    assert counted("decision", whole, 4, 1) == {"classes": 172}
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,21 @@ def test_random_networks_against_plain_integers(seed: int) -> None:
     assert_plain(programmed, pixels, rng.integers(0, 1 << 32, 4))
 
 
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_stable_decisions_against_plain_integers(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    programmed = random_chip(rng, rule=DecisionRule.STABLE)
+    pixels = random_pixels(rng, 4, programmed.parameters.inputs)
+    assert_plain(programmed, pixels, rng.integers(0, 1 << 32, 4))
+
+
 def test_random_networks_cover_the_contract() -> None:
     """The generator reaches every option, both reasons, saturation, and networks that do spike."""
     seen: set[object] = set()
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        programmed = random_chip(rng, wire_ohm=0.0)
+        rule = {"rule": DecisionRule.STABLE} if seed % 8 == 7 else {}
+        programmed = random_chip(rng, wire_ohm=0.0, **rule)
         result = run_reference(programmed, random_pixels(rng, 10, programmed.parameters.inputs))
         seen |= {
             programmed.coding,

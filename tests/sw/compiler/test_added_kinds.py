@@ -71,10 +71,10 @@ class Averaging(Decider):
         return self.average[live] >= self.settings.setting("k")
 
 
-class Stable(DecisionRule):
+class Averaged(DecisionRule):
     """A lead that lasts."""
 
-    name = "stable"
+    name = "averaged"
     code = None
     fields = ("decision.k",)
     registers = (K,)
@@ -85,11 +85,11 @@ class Stable(DecisionRule):
 def added() -> Iterator[None]:
     CODINGS.register(Negative)
     CODINGS.register(Latency)
-    DECISION_RULES.register(Stable)
+    DECISION_RULES.register(Averaged)
     yield
     CODINGS.remove("negative")
     CODINGS.remove("latency")
-    DECISION_RULES.remove("stable")
+    DECISION_RULES.remove("averaged")
 
 
 def reported(chip: Chip, folder: Path) -> str:
@@ -163,9 +163,9 @@ def refuses_verilog(chip: Chip, folder: Path, sentence: str) -> None:
 
 def test_a_rule_of_the_reference_alone(tmp_path: Path) -> None:
     """Its decisions from the definition, out of a run to t_max."""
-    decision = {"rule": "stable", "k": 3, "t_max": 20}
+    decision = {"rule": "averaged", "k": 3, "t_max": 20}
     chip = make_chip(decision=decision)
-    assert isinstance(chip.programmed, ProgrammedChip) and "stable rule with k 3" in repr(chip.programmed)
+    assert isinstance(chip.programmed, ProgrammedChip) and "averaged rule with k 3" in repr(chip.programmed)
     result = chip.predict(IMAGES)
     trace = run_reference(replace(chip.programmed, rule=DecisionRule.FIXED), IMAGES, trace="spikes").trace
     assert trace is not None
@@ -181,4 +181,4 @@ def test_a_rule_of_the_reference_alone(tmp_path: Path) -> None:
         assert (result.steps[row], result.classes[row]) == (ended, np.argmax(scores[row, ended - 1]))
     assert len(set(result.steps.tolist())) > 2
     assert reported(chip, tmp_path / "page")
-    refuses_verilog(chip, tmp_path, "The unit has no decision rule 'stable', .* the unit has .0 fixed, 1 winner-k")
+    refuses_verilog(chip, tmp_path, "The unit has no decision rule 'averaged', .* the unit has .0 fixed, 1 winner-k")

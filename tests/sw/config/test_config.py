@@ -42,7 +42,7 @@ BAD = [
     ({"decision": {"t_max": True}}, "[decision] t_max must be a whole number, not True"),
     (
         {"decision": {"treshold": 3}},
-        "Unknown key 'treshold' in [decision]; valid are rule, k, t_max, skip, readout, strategy",
+        "Unknown key 'treshold' in [decision]; valid are rule, k, theta, t_max, skip, readout, strategy",
     ),
     ({"convert": {"percentil": 99}}, "Unknown key 'percentil' in [convert]; did you mean 'percentile'?"),
     ({"device": {"read_sigm": 0.1}}, "Unknown key 'read_sigm' in [device]; did you mean 'read_sigma'?"),
@@ -122,7 +122,7 @@ BAD = [
     ({"Decision": {}}, "Unknown key 'Decision'; did you mean 'decision'?"),
     (
         {"decision": {"rule": "winner-k"}},
-        "[decision] rule must be 'fixed' or 'winner_k', not 'winner-k'; did you mean ",
+        "[decision] rule must be 'fixed', 'winner_k' or 'stable', not 'winner-k'; did you mean ",
     ),
     (
         {"neuron": {"reset": "Zero"}},

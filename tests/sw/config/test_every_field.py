@@ -80,6 +80,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "neuron.clip": (1.0, {}),
     "decision.rule": ("fixed", {}),
     "decision.k": (1.0, {}),
+    "decision.theta": (4.0, {"decision.rule": "stable"}),
     "decision.t_max": (3, {}),
     "decision.skip": (1, {}),
     "decision.readout": ("membrane", {"neuron.output_reset": "none"}),
@@ -168,6 +169,7 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "hardware.encoders": (1, {}),
     "hardware.input_codings": ("all", {}),
     "hardware.neuron_features": ("all", {}),
+    "hardware.decision_rules": ("all", {}),
     "hardware.programmer": (False, {}),
     "hardware.activity_counters": (False, {}),
     "hardware.pulse_cycles": (9, {}),
@@ -181,6 +183,7 @@ TIMED = {
     f"hardware.{name}"
     for name in ("lanes", "encoder_lanes", "encoders", "programmer", "pulse_cycles", "settle_cycles", "adc_cycles")
 }
+TIMED |= {"hardware.decision_rules"}  # flip-flops that the clock drives, in an energy with clock cycles
 TIMED |= {"energy.flip_flop_J_per_cycle"}
 # Fields that say where and what to run; each has its own check below.
 WHERE = {

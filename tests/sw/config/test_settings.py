@@ -19,7 +19,8 @@ from spikeloom.sw.cli.command import settings_of_nir
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.errors import ConfigError, SpikeLoomWarning
 from spikeloom.sw.config.config import Config
-from spikeloom.sw.config.sections import DataSection, DecisionSection
+from spikeloom.sw.config.decision_section import DecisionSection
+from spikeloom.sw.config.sections import DataSection
 from spikeloom.sw.config.settings import changed, parse_settings
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.flow.steps import STEPS, make_flow
@@ -56,7 +57,7 @@ def test_values_are_those_of_toml_and_words_need_no_marks() -> None:
         (["device=3"], "--set: device must be a table, not 3"),
         (["name=a\nseed = 3"], "--set: name must be made of letters"),
         (["preset=digits"], "--set: preset must be given where a configuration begins, not as a change of one"),
-        (["decision.rule=fixed", "decision.k=3"], "--set: [decision] k must be 2.0 with rule 'fixed', which never st"),
+        (["decision.rule=fixed", "decision.k=3"], "--set: [decision] k must be 2.0 with rule 'fixed', which does not"),
     ],
 )
 def test_a_setting_that_is_wrong_is_one_sentence(texts: list[str], sentence: str) -> None:

@@ -21,7 +21,7 @@ from spikeloom.hw.host.register_map import (
     unit_byte_address,
 )
 from spikeloom.hw.interfaces.activity import COUNTERS
-from spikeloom.hw.params.parameters import Coding, Reset
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Reset
 from spikeloom.sim.chip.device_config import Programming
 from spikeloom.sim.chip.image_seeds import image_seed
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
@@ -422,6 +422,18 @@ def test_a_coding_that_a_chip_does_not_have_is_refused(tmp_path, coding):
     assert not written & {unit_byte_address(name) for name in ("coding", "seed_0")}
 
 
+def test_a_rule_that_a_chip_does_not_have_is_refused(tmp_path):
+    """A chip that has the build number of another one, and no stable decision."""
+    programmed = random_chip(np.random.default_rng(5), sizes=(13, 4, 3), rule=DecisionRule.STABLE, encoder_lanes=5)
+    pixels = make_images(3, 13)
+    chip = fake(programmed, pixels)
+    chip.values[unit_byte_address("parts")] &= ~4
+    done = run(compiled(tmp_path, firmware_files(programmed, pixels)), chip, tmp_path)
+    assert done.returncode == 1 and "Error: loading: the network needs a decision rule that the chip is" in done.stdout
+    written = {address for address, _ in chip.writes}
+    assert not written & {unit_byte_address(name) for name in ("rule", "stable_theta")}
+
+
 # The manual
 
 
@@ -452,6 +464,6 @@ def test_the_makefile_builds_the_program(tmp_path):
 def test_every_error_has_a_sentence():
     header, source = (FOLDER / "spikeloom.h").read_text(), (FOLDER / "spikeloom.c").read_text()
     errors = set(re.findall(r"SPIKELOOM_E_\w+", header))
-    assert len(errors) == 18
+    assert len(errors) == 19
     for error in errors:
         assert f"case {error}: return " in source, error

@@ -88,12 +88,12 @@ def registers(host: Host) -> dict[int, int]:
         (
             "version",
             0x10000,
-            r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.5\.0; use the driver",
+            r"^The chip's register map has version 1\.0\.0, but this driver needs 0\.6\.0; use the driver",
         ),
         (
             "version",
             0x401,
-            r"^The chip's register map has version 0\.4\.1, but this driver needs 0\.5\.0; use the driver that the "
+            r"^The chip's register map has version 0\.4\.1, but this driver needs 0\.6\.0; use the driver that the "
             r"chip was generated with, or generate its Verilog anew$",
         ),
         ("build", 1, r"^The chip's build number is 0x00000001, but its build registers give 0x[0-9A-F]{8}$"),

@@ -47,6 +47,28 @@ def test_every_layer_leaks_on_its_own(leaks):
     np.testing.assert_array_equal(found.steps, expected.steps)
 
 
+@pytest.mark.parametrize(
+    ("readout", "theta", "phases"), [("spikes", 5.0, 1), ("membrane", 1.5, 1), ("membrane", 0.4, 4)]
+)
+def test_a_stable_class_ends_both_at_once(readout, theta, phases):
+    """With the chip's integers to the step; the normalised network in real numbers nearly so."""
+    chip = make_chip(
+        coding={"input": "phase" if phases > 1 else "even", "phases": phases},
+        decision={"rule": "stable", "theta": theta, "t_max": 20, "readout": readout},
+        neuron={"output_reset": "none"} if readout == "membrane" else {},
+    )
+    programmed = wide_adc(chip.programmed)
+    expected = run_reference(programmed, IMAGES)
+    assert (expected.reasons == 1).mean() > 0.5 and len(set(expected.steps.tolist())) > 2
+    codes = row_codes(programmed, IMAGES)
+    found = spiking_network(programmed).run(len(IMAGES), codes)
+    np.testing.assert_array_equal(found.classes, expected.classes)
+    np.testing.assert_array_equal(found.steps, expected.steps)
+    assert chip.passes is not None
+    real = spiking_network(programmed, chip.passes.normalised).run(len(IMAGES), codes)
+    assert abs(real.steps.mean() - expected.steps.mean()) < 1.5
+
+
 def test_many_steps_of_the_float_network_approach_the_ann():
     chip = make_chip(
         coding={"input": "analog"},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES, built_rules
 from spikeloom.hw.params.optional_parts import ALL_OPTIONAL
 from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.chip.device_config import Programming
@@ -58,6 +59,41 @@ def test_every_value_arrives():
     assert chip.readout == Readout.MEMBRANE and chip.device.bits == 3
     assert chip.programming == config.programming and chip.program_cycles == 33
     assert (chip.settle_cycles, chip.adc_cycles, chip.clock_Hz, chip.name) == (5, 6, 1e7, "tiny")
+
+
+@pytest.mark.parametrize(
+    ("readout", "phases", "theta", "register"),
+    [
+        ("spikes", 1, 1.0, 16),
+        ("spikes", 4, 2.53, 40),
+        ("spikes", 1, 0.001, 1),
+        ("membrane", 1, 0.9, round(0.9 * 64 * 16)),  # tau is the threshold of the last layer
+        ("membrane", 8, 0.9, round(0.9 * (64 << 8) * 16)),  # and with phases the sum of a spike in all, nearly
+    ],
+)
+def test_theta_is_in_the_papers_unit(readout, phases, theta, register):
+    config = make_config(
+        coding={"input": "phase", "phases": phases},
+        neuron={"output_reset": "none"},
+        decision={"rule": "stable", "theta": theta, "t_max": 16, "readout": readout},
+    )
+    chip = map_to_chip(LAYERS, config)
+    assert (chip.rule, chip.stable_theta) == (DecisionRule.STABLE, register)
+    assert chip.parameters.rules == DECISION_RULES.unit
+    other = map_to_chip(LAYERS, config.updated({"decision": {"rule": "fixed", "theta": 1.0}}))
+    assert (other.stable_theta, other.parameters.rules) == (1, built_rules())
+    whole = map_to_chip(LAYERS, config.updated({"hardware": {"decision_rules": "all"}}))
+    assert whole.parameters == chip.parameters
+
+
+def test_a_theta_that_no_register_holds_is_refused():
+    config = make_config(
+        coding={"input": "phase", "phases": 8},
+        neuron={"output_reset": "none"},
+        decision={"rule": "stable", "theta": 9000.0, "t_max": 64, "readout": "membrane"},
+    )
+    with pytest.raises(ConfigError, match=r"\[decision\] theta must be at most 8192 for this network, not 9000.0; low"):
+        map_to_chip(LAYERS, config)
 
 
 @pytest.mark.parametrize(

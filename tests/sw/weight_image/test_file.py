@@ -115,8 +115,8 @@ def test_foreign_files_are_named(path, content):
 
 
 def test_newer_files_are_named(path):
-    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "11", "other": "things"}))
-    with pytest.raises(WeightImageError, match="is a weight image of version 11, but this program reads versions"):
+    path.write_bytes(save({"future": np.zeros(3)}, {"format": FORMAT, "version": "12", "other": "things"}))
+    with pytest.raises(WeightImageError, match="is a weight image of version 12, but this program reads versions"):
         spikeloom.load(path)
 
 
@@ -191,8 +191,15 @@ def drop_features(chip: dict) -> None:
         assert [layer.pop(name) for name in ("leak", "clip", "resets")] == [True, True, [0, 1, 2]]
 
 
+def drop_rules(chip: dict) -> None:
+    """Units of versions up to 10 had no optional rule, and nothing said so."""
+    assert chip["parameters"].pop("rules") == ["fixed", "winner_k"] and chip.pop("stable_theta") == 1
+    assert chip["config"]["hardware"].pop("decision_rules") == "used" and chip["config"]["decision"].pop("theta") == 1.0
+
+
 def drop_parts(chip: dict) -> None:
     """Units of versions up to 9 had all optional parts, and nothing said so."""
+    drop_rules(chip)
     for table in (chip["config"]["hardware"], *chip["parameters"]["layers"]):
         assert {name: table.pop(name) for name in ALL_OPTIONAL} == ALL_OPTIONAL
 
