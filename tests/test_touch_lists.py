@@ -30,7 +30,7 @@ class Followed(NamedTuple):
     besides: tuple[str, ...] = ()
 
 
-TRAINED = ("sw/config/sections.py", "sw/training/")
+TRAINED = ("sw/config/train_section.py", "sw/training/")
 KINDS = {
     "input coding `phase`": Followed(r"Phase|PHASE"),
     "decision rule `winner_k`, with its `k`": Followed(
@@ -46,7 +46,9 @@ KINDS = {
     "stage kind, maximum pooling, with its layer": Followed(
         r"MaxPool\w*|Max(Values|Pooling)|max_pool\w*|pool_max|_max_step|Pooling|PoolStage|Pool"
     ),
-    "data set `cifar-10`": Followed(r"Cifar\w*|cifar\w*|_cifar\w*", ("cifar-10",)),
+    "data set `cifar-10`": Followed(
+        r"Cifar\w*|cifar\w*|_cifar\w*", ("cifar-10",), ("sw/config/named_networks.py",)
+    ),
 }
 
 

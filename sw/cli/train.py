@@ -36,7 +36,7 @@ def train(
 ) -> None:
     """Train the network of a configuration, and write it as a file: weights as levels of the cells, and what made them.
 
-    Only the tables data and train and the seed are used. A long training that was interrupted goes on where it was.
+    Only the tables data and train and the seed are used. A long training that was interrupted resumes.
 
     With train.weights = "FILE" a run takes the network of the file instead of training it.
     """

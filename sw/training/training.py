@@ -42,7 +42,7 @@ def train(
     """A trained network in evaluation mode, or the one that [train] weights names.
 
     A training gives the same network, bit for bit, for the same arguments on the same machine with the same number of
-    threads, and with `exact_sums` on every machine. A long one goes on where it was interrupted.
+    threads, and with `exact_sums` on every machine. A long one that was interrupted resumes.
 
     Parameters
     ----------

@@ -296,7 +296,7 @@ def test_all_mistakes_are_reported_together():
 
 
 def test_presets_load_and_are_named_after_their_file():
-    assert PRESETS == ("digits", "mnist", "programming", "tiny")
+    assert PRESETS == ("digits", "mnist", *(f"net{n}" for n in range(1, 8)), "phase", "programming", "tiny")
     for name in PRESETS:
         assert Config.load(name).name == name
 
