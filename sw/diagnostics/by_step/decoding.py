@@ -1,6 +1,6 @@
 """Decoded activations: what the spikes of a neuron have said so far, and how far that is from its activation.
 
-After n steps a neuron's decoded activation is the sum of its spikes' weights over the weight that has passed,
+A neuron's decoded activation after n steps is the sum of its spikes' weights over the weight that has passed,
 
     A(n) = sum over t = 1 .. n of s(t) 2^(K-1-p(t))  /  sum over t = 1 .. n of 2^(K-1-p(t))
 

@@ -119,12 +119,12 @@ class ByStep:
         return f"ByStep({self.name}: {self.images} images, {len(self)} steps, {len(self.stages)} stages)"
 
     def __str__(self) -> str:
-        rows = self._rows()
+        rows = self.rows()
         width = max(len(name) for name, _ in rows)
         return "\n".join([*(f"{name:<{width}}  {value}" for name, value in rows), *self.notes])
 
     def _repr_html_(self) -> str:
-        return html_table(f"{self.name} by step", self._rows(), " ".join(self.notes))
+        return html_table(f"{self.name} by step", self.rows(), " ".join(self.notes))
 
     @property
     def steps(self) -> NDArray[np.int64]:
@@ -245,7 +245,7 @@ class ByStep:
             "noise_share": _plain(float(self.noise_shares[stage])),
         }
 
-    def _rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> list[tuple[str, str]]:
         """Names and values for people, at the end of the run."""
         end = {name: float(values[-1]) for name, values in self.overall.items()}
         compared = "the network" if self.against == "network" else "the network of its levels"

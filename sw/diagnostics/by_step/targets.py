@@ -8,6 +8,7 @@ make, whose activations differ from the rates by what spikes do to them, and not
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from spikeloom.sw.ir.graph import Rectifier
 from spikeloom.sw.ir.network import MapUnit, Network, SpikingLayer
 from spikeloom.sw.passes.quantise import full_rate
 
-__all__ = ["Against", "Target", "network_of_levels", "target"]
+__all__ = ["Against", "LayerInReals", "Target", "network_of_levels", "network_on", "target"]
 
 Against = Literal["network", "levels"]
 """The network that the chip was converted from, or the one that its levels make."""
@@ -71,19 +72,37 @@ def target(chip: Compiled, against: Against | None = None, network: Network | No
     return Target(network, full, "network")
 
 
+class LayerInReals(NamedTuple):
+    """Weight float64 [outputs, rows] and bias [outputs] in units of the layer's threshold, and its ReLU, if any."""
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    rectifier: Rectifier | None
+
+
 def network_of_levels(chip: ProgrammedChip) -> Network:
     """The network that a chip's integers make, with ReLUs in the place of neurons, in units of its thresholds."""
+    full = full_rate(chip.coding, chip.parameters.phases)
+    stages = [stage for _, stage in chip.parameters.plan.crossbar_stages]
+    layers = []
+    for stage in stages:
+        layer = chip.layers[stage.layer]
+        weight = np.ascontiguousarray(layer.weights.T / layer.theta, np.float64)
+        rectifier = None if stage is stages[-1] else Rectifier(layer.name)
+        layers.append(LayerInReals(weight, layer.bias / layer.theta / full, rectifier))
+    return network_on(chip, layers)
+
+
+def network_on(chip: ProgrammedChip, layers: Sequence[LayerInReals]) -> Network:
+    """A network of these layers, first to last, with the windows and pooling units of a chip."""
     shared = chip.parameters.plan
     firsts = [stage.layer for _, stage in shared.crossbar_stages]
     plan = shared.with_replicas([1] * len(firsts))
-    full = full_rate(chip.coding, chip.parameters.phases)
     stages: list[SpikingLayer | MapUnit] = []
     for stage in plan.stages:
-        if not isinstance(stage, CrossbarStage):
+        if isinstance(stage, CrossbarStage):
+            name = chip.layers[firsts[stage.layer]].name
+            stages.append(SpikingLayer(name, *layers[stage.layer], stage.windows))
+        else:
             stages.append(MapUnit(stage.title, stage))
-            continue
-        layer = chip.layers[firsts[stage.layer]]
-        rectifier = None if stage.layer == len(firsts) - 1 else Rectifier(layer.name)
-        weight = np.ascontiguousarray(layer.weights.T / layer.theta, np.float64)
-        stages.append(SpikingLayer(layer.name, weight, layer.bias / layer.theta / full, rectifier, stage.windows))
     return Network(plan.input, tuple(stages))

@@ -68,13 +68,13 @@ class ChunkWatch:
         chip, plan = watch.chip, watch.chip.parameters.plan
         wanted = watch.target.activations(watch.pixels[part])
         count, self._stages = len(wanted[0]), plan.stages
+        network_classes = np.argmax(wanted[-1], axis=1)
         if chip.readout == Readout.SPIKES:
             wanted[-1] = np.maximum(wanted[-1], 0.0)  # spikes say nothing below 0
         self._totals = Totals.zeros(chip.t_max, len(plan.stages), len(chip.layers))
         for stage, values in enumerate(wanted):
             above = np.maximum(values.astype(np.float64) - 1.0, 0.0).sum(axis=1)
             self._totals.above_one[stage] = exact_sum(above[:, None])[0]
-        network_classes = np.argmax(wanted[-1], axis=1)
         self._truth = network_classes if watch.labels is None else watch.labels[part]
         self._totals.network_right[0] = np.count_nonzero(network_classes == self._truth)
         self._wanted = wanted[-1]
