@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from spikeloom.sw.common.facts import Facts
     from spikeloom.sw.common.findings import Diagnosis
     from spikeloom.sw.decision.learn_rule import LearntRule
+    from spikeloom.sw.diagnostics.by_step.result import ByStep
+    from spikeloom.sw.diagnostics.by_step.targets import Against
     from spikeloom.sw.ir.network import Network
     from spikeloom.sw.passes.tune import Tuned
 
@@ -221,6 +223,41 @@ class Chip(Compiled):
         pixels = self.pixels(images)
         known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
         return diagnose(self, pixels, known)
+
+    def by_step(
+        self,
+        images: Any,
+        labels: Any = None,
+        image: int = 0,
+        ideal: bool = False,
+        against: Against | None = None,
+        ids: Any = None,
+        progress: Progress | None = None,
+    ) -> ByStep:
+        """What happens after 1, 2, ... steps: errors of decoded activations against the network's, firing rates, noise
+        spikes, classification error, crossbar energy, and what the decision rule makes of it (docs/by-step.md).
+
+        All images run to t_max on the integer reference; `spikeloom.plots` draws the result.
+
+        Parameters
+        ----------
+        images, ids, progress : as for `predict`
+        labels : their classes, integers [images]; without them classes are compared with those of the network
+        image : row of the image whose outputs are kept step by step
+        ideal : with cells without any effect, in the place of the chip's own; converters stay
+        against : "network", which the chip was converted from, or "levels", the network that the chip's integers make;
+            the first where it is known
+
+        Raises `TypeError` or `ValueError` for images, labels or a network that do not fit or are not known.
+        """
+        from spikeloom.sw.diagnostics.by_step.measure import measure_by_step
+
+        check_progress(progress)
+        check_switch("ideal", ideal)
+        pixels = self.pixels(images)
+        known = None if labels is None else as_labels(labels, len(pixels), self.parameters.classes)
+        numbers = as_ids(ids, len(pixels))
+        return measure_by_step(self, pixels, known, image, ideal, against, numbers, progress)
 
     def summary(self) -> Facts:
         """What the chip is, as a plain dictionary that prints as a table.

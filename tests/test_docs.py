@@ -29,8 +29,8 @@ NOT_WALKED = {".git", ".venv", "build", "__pycache__", ".mypy_cache", ".pytest_c
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```$", re.M | re.S)
 CODE = re.compile(r"`(?P<code>[^`\n]+)`")
 COMMANDS = (
-    "doctor", "demo", "run", "verilog", "synth", "board", "firmware", "nir", "cosim", "lifetime", "report", "paper",
-    "examples",
+    "doctor", "demo", "run", "verilog", "synth", "board", "firmware", "nir", "cosim", "by-step", "lifetime", "report",
+    "paper", "examples",
 )  # fmt: skip
 COMMAND = re.compile(
     rf"spikeloom (?P<name>{'|'.join(COMMANDS)})" + r"\b(?P<rest>[^\n`#·|,;.]*(?:\.[\w/][^\n`#·|,;.]*)*)"
@@ -153,6 +153,19 @@ def test_blocks_of_the_page_on_notebooks_run(tmp_path, monkeypatch, capsys):
     assert "Chip notebook" in printed and "Result(100 images of the integer reference" in printed
 
 
+def test_block_of_the_page_by_step_runs(tmp_path, monkeypatch, capsys):
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    (block,) = fences(ROOT / "docs/by-step.md", "python")
+    exec(compile(block, "docs/by-step.md", "exec"), names)
+    pyplot.close("all")
+    assert names["found"]["phase"].error[-1] < 0.1 and names["found"]["even"].error[-1] < 0.1
+    assert (tmp_path / "by_step.svg").stat().st_size > 5000 and "noise spikes" in capsys.readouterr().out
+
+
 @icarus
 def test_block_on_another_simulator_runs(tmp_path, monkeypatch):
     import numpy as np
@@ -221,7 +234,8 @@ def test_commands_exist_with_their_options():
                 unknown = set(OPTION.findall(match["rest"])) - options(match["name"])
                 assert not unknown, f"{where}: {sorted(unknown)}"
                 words = match["rest"].split()
-                if match["name"] in ("run", "verilog", "firmware", "nir", "cosim", "lifetime", "report") and words:
+                taking = ("run", "verilog", "firmware", "nir", "cosim", "by-step", "lifetime", "report")
+                if match["name"] in taking and words:
                     assert_configuration(words[0], where)
     assert found > 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -46,7 +47,10 @@ def test_dir_has_the_public_names() -> None:
     assert spikeloom.__version__ == version("spikeloom")
 
 
-@pytest.mark.parametrize("name", sorted(plots.__all__))
+OF_RUNS = {name for name in plots.__all__ if "runs" in inspect.signature(getattr(plots, name)).parameters}
+
+
+@pytest.mark.parametrize("name", sorted(set(plots.__all__) - OF_RUNS))
 def test_what_is_no_chip(name: str) -> None:
     with pytest.raises(
         TypeError, match=r"^chip must be what spikeloom\.compile or spikeloom\.load returns, not Result"
@@ -122,6 +126,28 @@ def test_conductance_maps() -> None:
     np.testing.assert_allclose(shown, levels * CHIP.programmed.device.step_S * 1e6, rtol=1e-12)
 
 
+STEPS = CHIP.by_step(IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("name", sorted(OF_RUNS))
+def test_runs_by_step(name: str) -> None:
+    plot = getattr(plots, name)
+    assert isinstance(plot(STEPS), Axes)
+    _, axes = pyplot.subplots()
+    assert plot(STEPS, axes=axes) is axes and (axes.get_lines() or axes.patches)
+    with pytest.raises(TypeError, match=r"^runs must be what chip\.by_step returns, .* labels, not Chip$"):
+        plot(CHIP)
+    with pytest.raises(TypeError, match=r"labels, not dict$"):
+        plot({})
+    several = {"one": STEPS, "two": STEPS}
+    if name in ("layer_errors", "moving_averages"):
+        with pytest.raises(ValueError, match=f"^{name} draws one run, not 2: draw each into axes of its own$"):
+            plot(several)
+    else:
+        labels = [text.get_text() for text in plot(several).get_legend().get_texts()]
+        assert any("one" in label for label in labels) and any("two" in label for label in labels)
+
+
 def test_into_axes_that_are_there() -> None:
     figure, axes = pyplot.subplots(2, 3)
     assert plots.energy(CHIP, RESULT, axes=axes[0, 0]) is axes[0, 0]
@@ -152,6 +178,8 @@ WRONG = [
     ),
     (lambda: plots.energy(CHIP, PLAIN, axes=3), TypeError, "^axes must be matplotlib axes, .* not int$"),
     (lambda: plots.steps_histogram(make_chip(20, 5), PLAIN), ValueError, "^The result is of another chip"),
+    (lambda: plots.error_against_cost(STEPS, "time"), ValueError, "^cost must be 'spikes' or 'energy', not 'time'$"),
+    (lambda: plots.moving_averages(STEPS, 0), ValueError, "^most must be"),
     (lambda: plots.confusion_matrix(CHIP, PLAIN, [0, 1]), ValueError, r"^Labels must have shape \(3,\)"),
 ]
 

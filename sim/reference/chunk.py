@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +20,9 @@ from spikeloom.sim.crossbar.sums import RowSums
 from spikeloom.sim.crossbar.windows import LayerWindows, MapLists, map_of_pixels, map_of_replicas
 from spikeloom.sim.reference.decision import Decision
 from spikeloom.sim.reference.encoder import encoder_of
-from spikeloom.sim.reference.layer import LayerRun, Observe
+from spikeloom.sim.reference.layer import LayerRun, LayerStep, Observe
 from spikeloom.sim.reference.stages import StageRuns
+from spikeloom.sim.reference.step_observer import StepObserver, StepTaken
 
 __all__ = ["ChunkResult", "run_chunk"]
 
@@ -66,6 +68,23 @@ class ChunkResult:
             class_count=chip.parameters.classes,
         )
 
+    def add(
+        self,
+        index: int,
+        images: NDArray[np.int64],
+        step: int,
+        taken: LayerStep,
+        membranes: Callable[[], NDArray[np.int64]],
+    ) -> None:
+        """Add a step of layer `index`; rows `images` are those of its images."""
+        for name, values in taken.activity.items():
+            self.activity[name][images, index] += values
+        self.spikes[images, index] += taken.fired
+        if self.trace is not None:
+            self.trace.spikes[index][images, step - 1] = np.packbits(taken.spikes, axis=1)
+            if self.trace.membranes is not None:
+                self.trace.membranes[index][images, step - 1] = membranes()
+
     def result(self, ids: NDArray[np.int64], drift: DriftSnapshot | None) -> Result:
         """The result of these images, whose numbers are `ids`, int64 [images]."""
         return Result(
@@ -92,11 +111,13 @@ def run_chunk(
     start: int,
     pulses: list[NDArray[np.int64]] | None,
     observe: Observe | None = None,
+    steps: StepObserver | None = None,
 ) -> None:
     """Run `pixels` to their decisions; row b of the chunk is row start + b of `out`.
 
     pulses : per layer, int64 [inputs], the rows that are driven are added; None counts nothing
     observe : called with every block of reads
+    steps : told of every step
     """
     parameters, plan = chip.parameters, chip.parameters.plan
     count, last = len(pixels), len(arrays) - 1
@@ -122,6 +143,7 @@ def run_chunk(
         shift = parameters.phases - 1 - phase
         lists.clear()
         maps = [map_of_pixels(encoder.step(live, step), plan.input) if not fixed else pixels[:0]]
+        taken: dict[int, LayerStep] = {}
         for number, stage in enumerate(plan.stages):
             lists.add(number, maps[number])
             if number in units:
@@ -132,24 +154,22 @@ def run_chunk(
             parts = []
             for index in stage.layers:
                 own_pulses = None if pulses is None else pulses[index]
-                layer_step = layers[index].step(lists, live, ids[live], step, shift, own_pulses)
+                layer_step = taken[index] = layers[index].step(lists, live, ids[live], step, shift, own_pulses)
                 parts.append(layer_step.spikes)
-                where = start + live
-                for name, values in layer_step.activity.items():
-                    out.activity[name][where, index] += values
-                out.spikes[where, index] += layer_step.fired
-                if out.trace is not None:
-                    out.trace.spikes[index][where, step - 1] = np.packbits(layer_step.spikes, axis=1)
-                    if out.trace.membranes is not None:
-                        out.trace.membranes[index][where, step - 1] = layers[index].membranes(live)
+                out.add(index, start + live, step, layer_step, partial(layers[index].membranes, live))
             maps.append(map_of_replicas(parts, plan.maps[number + 1].channels))
-        if period < chip.skip:
+        standing = None
+        if period >= chip.skip:
+            if chip.readout == Readout.SPIKES:
+                scores[live] += maps[-1].astype(np.int64) << shift
+            else:
+                scores[live] = layers[last].membranes(live)
+            standing = scores[live]
+        if steps is not None:
+            steps.step(StepTaken(step, shift, live, maps, taken, partial(_membranes, layers, live), standing))
+        if standing is None:
             continue
-        if chip.readout == Readout.SPIKES:
-            scores[live] += maps[-1].astype(np.int64) << shift
-        else:
-            scores[live] = layers[last].membranes(live)
-        verdict = decision.after(step, scores[live], live)
+        verdict = decision.after(step, standing, live)
         stop = verdict.stop
         done = start + live[stop]
         out.classes[done] = verdict.winners[stop]
@@ -159,3 +179,7 @@ def run_chunk(
         live = live[~stop]
         if len(live) == 0:
             return
+
+
+def _membranes(layers: Sequence[LayerRun], live: NDArray[np.int64], index: int) -> NDArray[np.int64]:
+    return layers[index].membranes(live)

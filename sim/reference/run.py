@@ -30,6 +30,7 @@ from spikeloom.sim.images.layout import image_shape
 from spikeloom.sim.images.pixels import check_images
 from spikeloom.sim.reference.chunk import ChunkResult, run_chunk
 from spikeloom.sim.reference.layer import Observe
+from spikeloom.sim.reference.step_observer import ObserveSteps
 
 __all__ = ["chunk_images", "run_reference"]
 
@@ -49,6 +50,7 @@ def run_reference(
     threads: int | None = None,
     drift: DriftSnapshot | None = None,
     observe: Observe | None = None,
+    observe_steps: ObserveSteps | None = None,
 ) -> Result:
     """Run images through the chip.
 
@@ -66,6 +68,7 @@ def run_reference(
     threads : chunks processed at a time; default: the processors this process may use
     drift : where cells that drift are before the first image: the `drift` of the result before; fresh if not given
     observe : called with every block of reads, from several threads at a time
+    observe_steps : makes what looks on at each chunk, step by step; never changes the result
 
     Raises
     ------
@@ -92,7 +95,10 @@ def run_reference(
 
     def work(part: slice) -> tuple[int, list[NDArray[np.int64]] | None]:
         pulses = None if aging is None else [np.zeros(shape.inputs, np.int64) for shape in chip.parameters.layers]
-        run_chunk(chip, used, windows, pixels[part], numbers[part], out, part.start, pulses, observe)
+        looks_on = None if observe_steps is None else observe_steps(part)
+        run_chunk(chip, used, windows, pixels[part], numbers[part], out, part.start, pulses, observe, looks_on)
+        if looks_on is not None:
+            looks_on.end()
         return part.stop - part.start, pulses
 
     done = 0

@@ -4,7 +4,8 @@
     axes = plots.energy(chip, chip.cosim(images[:20]))
     axes.figure.savefig("energy.svg")
 
-Every function takes the chip first. Without `axes` it makes a figure through `matplotlib.pyplot`, which notebooks show
+Functions take the chip first; those of what `Chip.by_step` gives take that, or several by their labels, to be compared
+in one picture. Without `axes` a function makes a figure through `matplotlib.pyplot`, which notebooks show
 by themselves and scripts with `pyplot.show()`; with `axes` it draws there. It returns the axes: one, or an array of
 them where the picture has several panels.
 """
@@ -13,8 +14,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
@@ -23,24 +24,30 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.errors import ArgumentTypeError, SpikeLoomError
 from spikeloom.sim.chip.result import Result, Trace
-from spikeloom.sim.common.arguments import check_labels
+from spikeloom.sim.common.arguments import check_labels, check_whole
 from spikeloom.sw.analysis import accuracy
 from spikeloom.sw.analysis import classes as by_class
 from spikeloom.sw.analysis.energy_counts import COMPONENTS
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.common.labels import layer_label
+from spikeloom.sw.diagnostics.by_step.result import ByStep
+from spikeloom.sw.report.plots import by_step as steps
 from spikeloom.sw.report.plots import overview
 from spikeloom.sw.report.plots.style import STYLE
 from spikeloom.sw.verify.measured import check_result
 
 __all__ = [
-    "accuracy_over_steps", "conductance_maps", "confusion_matrix", "energy", "membranes", "raster", "steps_histogram",
+    "accuracy_over_steps", "approximation_error", "conductance_maps", "confusion_matrix", "energy",
+    "error_against_cost", "error_by_step", "firing_rates", "layer_errors", "membranes", "moving_averages",
+    "noise_spikes", "raster", "steps_histogram",
 ]  # fmt: skip
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Panels = NDArray[np.object_]
 """Axes, one per panel."""
+Runs = ByStep | Mapping[str, ByStep]
+"""What `Chip.by_step` gives; or several of them by their labels."""
 
 
 def _checked(plot: Callable[P, T]) -> Callable[P, T]:
@@ -167,6 +174,82 @@ def conductance_maps(chip: Chip, layer: int = 0, axes: Sequence[Axes] | None = N
     if axes is None:
         panels[0].get_figure().suptitle(found.title)
     return panels
+
+
+def approximation_error(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Mean absolute error and standard deviation of decoded activations against the network's, by step."""
+    known, ax = _runs(runs), _one(axes, 5.2, 3.4)
+    steps.approximation_error(known, ax)
+    return ax
+
+
+def layer_errors(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Mean absolute error of every layer's decoded activations by step; of one run."""
+    known, ax = _single(runs, "layer_errors"), _one(axes, 5.2, 3.4)
+    steps.layer_errors(known, ax)
+    return ax
+
+
+def moving_averages(runs: Runs, most: int = 10, axes: Axes | None = None) -> Axes:
+    """The outputs of one image by step, towards their activations, and the step after which its class is settled; of
+    one run, `Chip.by_step(..., image=...)`.
+
+    most : classes in colour, those with the largest activations
+    """
+    known = _single(runs, "moving_averages")
+    check_whole("most", most)
+    ax = _one(axes, 5.2, 3.4)
+    steps.moving_averages(known, int(most), ax)
+    return ax
+
+
+def firing_rates(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Mean firing rate by step; of one run that of every layer, too."""
+    known, ax = _runs(runs), _one(axes, 5.2, 3.4)
+    steps.firing_rates(known, ax)
+    return ax
+
+
+def noise_spikes(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Share of noise spikes among the spikes of every layer."""
+    known, ax = _runs(runs), _one(axes, 5.2, 3.4)
+    steps.noise_spikes(known, ax)
+    return ax
+
+
+def error_by_step(runs: Runs, axes: Axes | None = None) -> Axes:
+    """Classification error if every image ended after 1, 2, ... steps, and that of the decision rule."""
+    known, ax = _runs(runs), _one(axes, 5.2, 3.4)
+    steps.error_by_step(known, ax)
+    return ax
+
+
+def error_against_cost(runs: Runs, cost: Literal["spikes", "energy"] = "spikes", axes: Axes | None = None) -> Axes:
+    """Classification error against spikes, or crossbar energy, per image: of a fixed number of steps, and of the
+    decision rule, weaker to stronger.
+    """
+    if cost not in ("spikes", "energy"):
+        raise SpikeLoomError(f"cost must be 'spikes' or 'energy', not {cost!r}")
+    known, ax = _runs(runs), _one(axes, 5.2, 3.4)
+    steps.error_against_cost(known, cost, ax)
+    return ax
+
+
+def _runs(runs: Any) -> dict[str, ByStep]:
+    """Runs by their labels; "" for a single one."""
+    found = {"": runs} if isinstance(runs, ByStep) else dict(runs) if isinstance(runs, Mapping) else None
+    if not found or not all(isinstance(name, str) and isinstance(run, ByStep) for name, run in found.items()):
+        raise ArgumentTypeError(
+            f"runs must be what chip.by_step returns, or several of them by their labels, not {type(runs).__name__}"
+        )
+    return found
+
+
+def _single(runs: Any, name: str) -> ByStep:
+    found = list(_runs(runs).values())
+    if len(found) > 1:
+        raise SpikeLoomError(f"{name} draws one run, not {len(found)}: draw each into axes of its own")
+    return found[0]
 
 
 def _traced(chip: Chip, result: Result, image: int, how: str) -> tuple[Trace, int]:

@@ -15,6 +15,8 @@ from rich.table import Table
 
 from spikeloom.sw.cli.board import EPILOG as BOARD_EPILOG
 from spikeloom.sw.cli.board import board
+from spikeloom.sw.cli.by_step import EPILOG as BY_STEP_EPILOG
+from spikeloom.sw.cli.by_step import by_step
 from spikeloom.sw.cli.calibrate import EPILOG as CALIBRATE_EPILOG
 from spikeloom.sw.cli.calibrate import calibrate
 from spikeloom.sw.cli.command import (
@@ -360,6 +362,8 @@ def report(
 
 
 app.command(epilog=DIAGNOSE_EPILOG)(diagnose)
+
+app.command("by-step", epilog=BY_STEP_EPILOG)(by_step)
 
 app.command(epilog=LIFETIME_EPILOG)(lifetime)
 

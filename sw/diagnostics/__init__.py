@@ -3,6 +3,8 @@
 `measure` runs the integer reference over some images and counts; the kinds of findings, each a function registered with
 `sw.diagnostics.registry.kind`, look at what was counted. docs/diagnostics.md has them in a table.
 
+`by_step` is about networks without faults: how they approach their activations and classes step by step.
+
 What measures is imported when asked for: a weight image that is loaded has findings, and needs no reference for them.
 """
 

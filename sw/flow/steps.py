@@ -141,6 +141,7 @@ def _network(flow: Flow) -> nn.Module | NirModel:
 def _convert(flow: Flow) -> list[Path]:
     from spikeloom.sw.analysis.waterfall import waterfall
     from spikeloom.sw.diagnostics.pipeline import compile_diagnosed
+    from spikeloom.sw.flow.network_file import NETWORK, network_bytes
 
     tests = load_run_images(flow)
     validation = (tests.validation, tests.validation_labels) if needs_validation(flow.config) else None
@@ -172,12 +173,15 @@ def _convert(flow: Flow) -> list[Path]:
         ),
     }
     save(chip, place / "chip.loom")
+    assert chip.network is not None
+    write_atomic(flow.folder / NETWORK, network_bytes(chip.network))
     for name, text in found.items():
         if text is None:
             (place / name).unlink(missing_ok=True)  # of a run with other settings
         else:
             write_atomic(place / name, text)
-    return [place / "chip.loom", *(place / name for name, text in found.items() if text is not None)]
+    texts = (place / name for name, text in found.items() if text is not None)
+    return [place / "chip.loom", flow.folder / NETWORK, *texts]
 
 
 def _reference(flow: Flow) -> list[Path]:

@@ -451,7 +451,7 @@ WARNING = {
     "the largest pixel of 7 is 51 of 255, and that of the calibration images 255; scale both alike": IMAGES // 5,
 }
 ONE = {"compile", "compile, validation", "Chip.predict", "Chip.cosim", "Chip.report", "Chip.pixels", "Host.infer"}
-ONE |= {"Chip.diagnose", "Chip.energy", "Chip.latency", "plots.energy", "plots.accuracy_over_steps"}
+ONE |= {"Chip.diagnose", "Chip.by_step", "Chip.energy", "Chip.latency", "plots.energy", "plots.accuracy_over_steps"}
 ONE |= {"lifetime", "stream_lifetime", "stream_lifetime, stream", "refresh_interval"}
 
 

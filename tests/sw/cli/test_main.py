@@ -32,8 +32,8 @@ from tests.checks.energy_check import check_energy
 
 TINY_TESTS = Config.load("tiny").data.test_limit
 COMMANDS = (
-    "doctor", "demo", "run", "verilog", "synth", "calibrate", "firmware", "nir", "cosim", "diagnose", "lifetime",
-    "report", "paper", "examples",
+    "doctor", "demo", "run", "verilog", "synth", "calibrate", "firmware", "nir", "cosim", "diagnose", "by-step",
+    "lifetime", "report", "paper", "examples",
 )  # fmt: skip
 
 

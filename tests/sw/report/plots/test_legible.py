@@ -23,6 +23,7 @@ from spikeloom.sw.experiments.winner_k.pictures import FIGURES
 from spikeloom.sw.report.plots import decision as decision_plots
 from spikeloom.sw.report.plots import drift as plots_drift
 from spikeloom.sw.report.plots import overview as plots
+from tests.sw.report.plots.test_by_step import figures as by_step_figures
 from tests.sw.report.plots.test_decision import some, some_tuned
 from tests.sw.report.plots.test_drift import LEVELS, found
 from tests.sw.report.plots.test_overview import some_figures
@@ -73,7 +74,8 @@ def large() -> dict[str, Callable[[], Figure]]:
 @functools.cache
 def makers() -> dict[str, Callable[[], Figure]]:
     small = some_figures()
-    return {**{name: functools.partial(small.__getitem__, name) for name in small}, **large()}
+    of_steps = {f"by step: {name}": make for name, make in by_step_figures().items()}
+    return {**{name: functools.partial(small.__getitem__, name) for name in small}, **large(), **of_steps}
 
 
 def boxes(figure: Figure) -> tuple[list[Bbox], list[Bbox], list[Bbox]]:
