@@ -46,9 +46,7 @@ KINDS = {
     "stage kind, maximum pooling, with its layer": Followed(
         r"MaxPool\w*|Max(Values|Pooling)|max_pool\w*|pool_max|_max_step|Pooling|PoolStage|Pool"
     ),
-    "data set `cifar-10`": Followed(
-        r"Cifar\w*|cifar\w*|_cifar\w*", ("cifar-10",), ("sw/config/named_networks.py",)
-    ),
+    "data set `cifar-10`": Followed(r"Cifar\w*|cifar\w*|_cifar\w*", ("cifar-10",), ("sw/config/named_networks.py",)),
 }
 
 

@@ -188,7 +188,9 @@ Data = Annotated[
 ]
 Run = Annotated[
     str,
-    typer.Argument(metavar="CONFIG", help="A preset (tiny, digits, phase, programming, mnist, net1 .. net7) or a TOML file."),
+    typer.Argument(
+        metavar="CONFIG", help="A preset (tiny, digits, phase, programming, mnist, net1 .. 7) or a TOML file."
+    ),
 ]
 RunOrChip = Annotated[
     str, typer.Argument(metavar="CONFIG|FILE.loom", help="A preset, a TOML file, or a weight image (.loom).")

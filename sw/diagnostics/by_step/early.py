@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spikeloom.hw.params.decision_rules import SCORES, DecisionRule
+from spikeloom.hw.params.decision_rules import SCORE_FRACTIONS, SCORES, DecisionRule
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.reference.decision import Decision
@@ -21,7 +21,7 @@ from spikeloom.sim.reference.decision import Decision
 __all__ = ["EarlyRule", "Outcomes", "Stopping", "early_rules"]
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""What the rule's registers in units of scores are multiplied by."""
+"""What the rule's registers in units of scores, and of their fractions, are multiplied by."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class EarlyRule:
     registers: dict[str, int]
     own: bool
 
+    @property
+    def whole(self) -> bool:
+        """Scores are those of the unit."""
+        return True
+
     def setting(self, name: str) -> float:
         """A register."""
         return self.registers[name]
@@ -47,12 +52,9 @@ def early_rules(chip: ProgrammedChip) -> tuple[EarlyRule, ...]:
         return ()
     found: dict[tuple[int, ...], EarlyRule] = {}
     own = {register.name: chip.setting(register.name) for register in chip.rule.registers}
-    scaled = any(register.unit == SCORES for register in chip.rule.registers)
+    scaled = {register.name for register in chip.rule.registers if register.unit in (SCORES, SCORE_FRACTIONS)}
     for factor in FACTORS if scaled else (1.0,):
-        registers = {
-            register.name: max(1, round(factor * own[register.name])) if register.unit == SCORES else own[register.name]
-            for register in chip.rule.registers
-        }
+        registers = {name: max(1, round(factor * value)) if name in scaled else value for name, value in own.items()}
         key = tuple(registers.values())
         found.setdefault(key, EarlyRule(chip.rule, chip.t_max, registers, registers == own))
     return tuple(found[key] for key in sorted(found))

@@ -70,7 +70,7 @@ def test_what_is_no_network_is_refused(text: str, sentence: str) -> None:
         ),
         (
             {"network": "2s-10", "hidden": (128, 64), "batch_norm": True},
-            "[train] batch_norm must be false with network '2s-10', which has no convolutions or hidden dense layers, not true",
+            "[train] batch_norm must be false with network '2s-10', which has no convolutions or hidden dense layers, ",
         ),
         (
             {"network": "8c3-10", "hidden": (20,)},

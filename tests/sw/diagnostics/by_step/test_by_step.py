@@ -32,11 +32,15 @@ CASES: dict[str, dict[str, Any]] = {
     "noisy": {"device": {"read_sigma": 0.2, "device_sigma": 0.1}, "decision": {"t_max": 9}},
 }
 IMAGES = make_images(23, 20, seed=3)
+STABLE: dict[str, dict[str, Any]] = {
+    "stable": {**CASES["rate"], "decision": {"rule": "stable", "theta": 3.0, "t_max": 13}},
+    "stable membranes": {**CASES["membranes"], "decision": {"rule": "stable", "readout": "membrane", "t_max": 12}},
+}
 LABELS = np.random.default_rng(3).integers(0, 5, 23)
 
 
 def chip_of(case: str) -> Chip:
-    return make_chip(seed=1, **CASES[case])
+    return make_chip(seed=1, **{**CASES, **STABLE}[case])
 
 
 def weights_of(chip: Chip) -> np.ndarray:
@@ -97,18 +101,19 @@ def test_spikes_energy_and_error_are_those_of_runs_that_end_there(case: str) -> 
     assert found.rate == pytest.approx(found.spikes[:, found.fires].sum(axis=1) / 23 / found.values[found.fires].sum())
 
 
-@pytest.mark.parametrize("case", ["rate", "phase", "membranes", "noisy"])
+@pytest.mark.parametrize("case", ["rate", "phase", "membranes", "noisy", *STABLE])
 def test_the_decision_rule_is_that_of_a_run(case: str) -> None:
     chip = chip_of(case)
     found = chip.by_step(IMAGES, LABELS)
     assert len(found.early) > 2 and [point.own for point in found.early].count(True) == 1
     for point in found.early:
-        result = run_reference(replace(chip.programmed, k=point.registers["k"]), IMAGES)
+        result = run_reference(replace(chip.programmed, **point.registers), IMAGES)
         assert point.error == pytest.approx(1.0 - result.accuracy(LABELS))
         assert point.steps == pytest.approx(result.steps.mean())
         assert point.spikes == pytest.approx(result.spikes[:, found.fires].sum() / len(IMAGES))
         assert point.crossbar_J == pytest.approx(chip.energy(result)["crossbar"]["typical"], rel=1e-12)
-        assert point.own == (point.registers["k"] == chip.programmed.k)
+        (register,) = point.registers
+        assert point.own == (point.registers[register] == chip.programmed.setting(register))
 
 
 @pytest.mark.parametrize("case", CASES)
