@@ -16,6 +16,7 @@ from spikeloom.sim.devices.effects import EFFECTS
 from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.board_section import NEEDS as BOARD_NEEDS
 from spikeloom.sw.config.board_section import board_problems
+from spikeloom.sw.config.decision_section import choosable
 from spikeloom.sw.config.device_rules import (
     DIRECT,
     PULSES_NEED_PROGRAMMERS,
@@ -36,6 +37,8 @@ from spikeloom.sw.datasets.datasets import DATA_SETS
 __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
 _GIVEN_K = Choice("decision.strategy", ("given",))
+_UNLEARNED = Choice("decision.strategy", ("given", "allowed_loss"))
+_ALLOWED = Choice("decision.strategy", ("allowed_loss",))
 _UNTUNED = Choice("convert.tune", (False,))
 _NIR = Choice("nir.file", (ANY_TEXT,))
 _SPIKES = CODINGS.where(lambda coding: coding.row_bits == 1)
@@ -263,7 +266,14 @@ RULES: tuple[Rule, ...] = (
     ),
     KindNeeds("decision.rule"),
     *unused_by_others("decision.rule"),
-    Unused(("decision.k",), (Choice("decision.strategy", ("learned",)),), "which finds k itself"),
+    Unused(("decision.k",), (Choice("decision.strategy", ("learned", "allowed_loss")),), "which finds k itself"),
+    Unused(("decision.theta", "decision.skip"), (_ALLOWED,), "which finds it itself"),
+    Unused(("decision.allowed_loss",), (Choice("decision.strategy", ("given", "learned")),), "which allows none"),
+    Needs(
+        choosable,
+        '`decision.strategy = "allowed_loss"` needs a rule with a threshold, `winner_k` or `stable`, and validation '
+        "images, as learning does",
+    ),
     Needs(
         _membrane_readout,
         '`decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum '
@@ -279,7 +289,7 @@ RULES: tuple[Rule, ...] = (
         "`learning.epsilon_min` at most `learning.epsilon`; where epsilon cannot fall, `epsilon_factor` and "
         "`epsilon_min` keep their defaults",
     ),
-    Unused(("learning.*", "tuning.relearn"), (_GIVEN_K,), "which learns nothing"),
+    Unused(("learning.*", "tuning.relearn"), (_UNLEARNED,), "which learns nothing"),
     Unused(("tuning.*",), (_UNTUNED,), "which tunes nothing"),
     Unused(("tuning.alpha",), (Choice("tuning.reductions", (1,)),), "which leaves beta as it is"),
     # coding
