@@ -31,6 +31,7 @@ from spikeloom.sw.verify.measured import check_measured, check_result, measured
 if TYPE_CHECKING:
     from spikeloom.sw.common.facts import Facts
     from spikeloom.sw.common.findings import Diagnosis
+    from spikeloom.sw.decision.allowed_loss import ChosenRule
     from spikeloom.sw.decision.learn_rule import LearntRule
     from spikeloom.sw.diagnostics.by_step.result import ByStep
     from spikeloom.sw.diagnostics.by_step.targets import Against
@@ -59,10 +60,13 @@ class Chip(Compiled):
         network: Network | None = None,
         findings: Diagnosis | None = None,
         notes: tuple[str, ...] = (),
+        chosen_rule: ChosenRule | None = None,
     ) -> None:
         self._config = Config.load(config)
         origin = Provenance() if provenance is None else provenance
-        super().__init__(programmed, self._config, passes, learnt_rule, tuned, origin, network, findings, notes)
+        super().__init__(
+            programmed, self._config, passes, learnt_rule, tuned, origin, network, findings, notes, chosen_rule
+        )
         self._numbers = ImageNumbers()
 
     @classmethod

@@ -31,12 +31,13 @@ class Followed(NamedTuple):
 
 
 TRAINED = ("sw/config/train_section.py", "sw/training/")
+CHOSEN = ("sw/decision/allowed_loss.py", "sw/decision/recorded.py")
 KINDS = {
     "input coding `phase`": Followed(r"Phase|PHASE"),
     "decision rule `winner_k`, with its `k`": Followed(
-        r"WinnerK|WINNER_K", ("winner_k",), ("sw/config/rules.py", "sw/decision/learn_rule.py")
+        r"WinnerK|WINNER_K", ("winner_k",), ("sw/config/rules.py", "sw/decision/learn_rule.py", *CHOSEN)
     ),
-    "decision rule `stable`, with its `theta`": Followed(r"Stable\w*|STABLE\w*|stable_\w+"),
+    "decision rule `stable`, with its `theta`": Followed(r"Stable\w*|STABLE\w*|stable_\w+", besides=CHOSEN),
     "device effect `device_sigma`": Followed(r"DeviceVariation|device_sigma", ("device_sigma",)),
     "cell kind `tantalum`, and its folder": Followed(
         r"Tantalum\w*|tantalum\w*", ("tantalum",), ("sim/devices/tantalum/",)

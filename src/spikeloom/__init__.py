@@ -77,7 +77,7 @@ def compile(
         size: `sw.compiler.default_config.ideal_config` has the rule, and `chip.config` the result. Keys of a
         dictionary that are for a run alone ([data], [train], [nir]) cause a warning
     validation : (images, labels), neither trained nor tested with: images as for calibration, labels integers [images].
-        Needed, and only allowed, with `decision.strategy = "learned"` or `convert.tune = true`
+        Needed, and only allowed, with `decision.strategy` "learned" or "allowed_loss", or `convert.tune = true`
     progress : called with (done, in all, what) after the passes, and while k is learned and thresholds are tuned
     input_shape : of an image, (channels, height, width), for a model that needs it while the images given are flat; by
         default that of the images. Not for a network from NIR, whose file gives it

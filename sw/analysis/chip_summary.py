@@ -6,6 +6,7 @@ from typing import Any
 
 from spikeloom.sim.chip.chip_facts import chip_rows
 from spikeloom.sw.analysis.decision import learning_summaries
+from spikeloom.sw.analysis.stopping import stopping_summary
 from spikeloom.sw.analysis.summary import summarise
 from spikeloom.sw.common.facts import Facts
 from spikeloom.sw.compiler.compiled import Compiled
@@ -14,8 +15,8 @@ from spikeloom.sw.compiler.provenance import settings_in_effect
 __all__ = ["CHIP_KEYS", "chip_summary"]
 
 CHIP_KEYS = (
-    "name", "provenance", "chip", "conversion", "decision", "tuning", "diagnosis", "mapping", "layers", "seed",
-    "config", "versions",
+    "name", "provenance", "chip", "conversion", "decision", "stopping", "tuning", "diagnosis", "mapping", "layers",
+    "seed", "config", "versions",
 )  # fmt: skip
 """Keys of `summary.json` that need no images."""
 
@@ -27,6 +28,7 @@ def chip_summary(chip: Compiled) -> Facts:
         chip.programmed,
         notes=chip.notes,
         decision=decision,
+        stopping=stopping_summary(chip.programmed, chip.chosen_rule, chip.provenance),
         tuning=tuning,
         diagnosis=None if chip.findings is None else chip.findings.to_json(),
         config=settings_in_effect(chip.config.model_dump(mode="json"), chip.provenance),

@@ -125,6 +125,7 @@ def summarise(
     standard_cells: Mapping[str, Any] | None = None,
     programming: Mapping[str, Any] | None = None,
     decision: Mapping[str, Any] | None = None,
+    stopping: Mapping[str, Any] | None = None,
     tuning: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     drift: Mapping[str, Any] | None = None,
@@ -144,11 +145,11 @@ def summarise(
 
     Accuracies are 0 .. 1, energies joules per image (means; {"low", "typical", "high"}), latencies seconds. The
     parameters are those of `sw.report.content.ReportContent`; `programming` is that of
-    `sw.analysis.programming.programming_summary`, `decision` and `tuning` are those of `sw.analysis.decision`, `drift`
-    is that of `sw.analysis.drift.drift_summary`, `data_path` that of `sw.analysis.stage_cycles.data_path`, and
-    `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that of image number i. `measured_on` is the set
-    of the images, `count` how many the report is about, `provenance` that of
-    `sw.compiler.provenance.Provenance.to_json`.
+    `sw.analysis.programming.programming_summary`, `decision` and `tuning` are those of `sw.analysis.decision`,
+    `stopping` is that of `sw.analysis.stopping`, `drift` is that of `sw.analysis.drift.drift_summary`, `data_path` that
+    of `sw.analysis.stage_cycles.data_path`, and `diagnosis` that of `sw.diagnostics.Diagnosis.to_json`. Label i is that
+    of image number i. `measured_on` is the set of the images, `count` how many the report is about, `provenance` that
+    of `sw.compiler.provenance.Provenance.to_json`.
     """
     counted = widest(reference, rtl)
     timed = rtl if rtl is not None else reference
@@ -170,7 +171,7 @@ def summarise(
         "latency_s": {**latency["latency_s"], "measured_on": cycles_on},
         "energy_J": {**energies, "measured_on": on(timed), "counts_from": None if timed is None else timed.counts_from},
         "efficiency": None if not timed else {**efficiency(chip, timed, energies), "measured_on": on(timed)},
-        **_copied(programming=programming, decision=decision, tuning=tuning),
+        **_copied(programming=programming, decision=decision, stopping=stopping, tuning=tuning),
         **_copied(drift=drift, lifetime=lifetime, diagnosis=diagnosis),
         "conversion": conversion_summary(chip, notes),
         "waterfall": [{"stage": stage, "accuracy": float(accuracy)} for stage, accuracy in waterfall],

@@ -116,6 +116,11 @@ def print_summary(flow: Flow, as_json: bool) -> None:
     decision, tuning = summary["decision"], summary["tuning"]
     if decision is not None:
         rows["lead k, learned"] = "none: T_max" if decision["k"] is None else number(decision["k"])
+    stopping = summary["stopping"]
+    if stopping is not None:
+        choice = stopping["choice"]
+        threshold = "T_max" if choice["score"] is None else decimal(choice["score"])
+        rows["rule, chosen"] = f"{choice['rule']} {threshold}, {number(choice['skip'])} periods skipped"
     if tuning is not None:
         rows["tuning, loss before and after"] = f"{tuning['before']['loss']:.4g}, {tuning['after']['loss']:.4g}"
     if programming is not None:

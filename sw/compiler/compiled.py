@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from spikeloom.sw.common.findings import Diagnosis
+    from spikeloom.sw.decision.allowed_loss import ChosenRule
     from spikeloom.sw.decision.learn_rule import LearntRule
     from spikeloom.sw.ir.network import Network
     from spikeloom.sw.passes.tune import Tuned
@@ -53,6 +54,8 @@ class Compiled:
     config : the run's configuration
     passes : the network before quantisation, for the waterfall; None for a chip that was loaded from a file
     learnt_rule : how k was learned; None if it was given, and for a chip that was loaded
+    chosen_rule : how rule and skipped periods were chosen for an allowed loss; None if they were not, and for a chip
+        that was loaded
     tuned : how the thresholds were tuned; None if they were not, and for a chip that was loaded
     provenance : where the chip comes from; unknown if not given
     network : the network in units of its thresholds, before quantisation, which is that of `passes` if these are given;
@@ -71,6 +74,7 @@ class Compiled:
     network: Network | None = None
     findings: Diagnosis | None = None
     notes: tuple[str, ...] = ()
+    chosen_rule: ChosenRule | None = None
 
     def __post_init__(self) -> None:
         if self.passes is not None:

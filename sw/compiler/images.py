@@ -73,13 +73,14 @@ def calibration_pixels(
 
 def needs_validation(config: Config) -> bool:
     """Whether something is to be found with validation images."""
-    return config.decision.strategy == "learned" or config.convert.tune
+    return config.decision.strategy != "given" or config.convert.tune
 
 
 def check_validation(config: Config, available: bool, remedy: str) -> None:
     """Raise `ConfigError` if validation images are needed and not there; `remedy` says where they come from."""
     if needs_validation(config) and not available:
-        what = "[decision] strategy 'learned'" if config.decision.strategy == "learned" else "[convert] tune true"
+        strategy = config.decision.strategy
+        what = f"[decision] strategy {strategy!r}" if strategy != "given" else "[convert] tune true"
         raise ConfigError(config.name, [f"{what} needs labelled validation images: {remedy}"])
 
 
@@ -101,7 +102,8 @@ def validation_set(
             config.name,
             [
                 "validation images are given, but nothing uses them with [decision] strategy 'given' and [convert] "
-                "tune false; leave validation out, or set [decision] strategy 'learned' or [convert] tune true"
+                "tune false; leave validation out, or set [decision] strategy 'learned' or 'allowed_loss', or "
+                "[convert] tune true"
             ],
         )
     if not isinstance(validation, tuple | list) or len(validation) != 2:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from spikeloom.hw.params.codings import CODINGS
+from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.common.arguments import check_progress
 from spikeloom.sim.crossbar.array_limits import array_problems
@@ -25,6 +27,7 @@ from spikeloom.sw.compiler.provenance import Provenance, chip_name, described
 from spikeloom.sw.compiler.register_ranges import check_result_fields
 from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.config.settings import idle_in_compile
+from spikeloom.sw.decision.allowed_loss import ChosenRule, choose_rule
 from spikeloom.sw.decision.learn_rule import LearntRule, learn_rule, with_rule, without_drift
 from spikeloom.sw.frontend.equivalence import check_same
 from spikeloom.sw.frontend.torch_modules import import_torch
@@ -47,6 +50,18 @@ __all__ = ["compile_model"]
 
 Progress = Callable[[int, int, str], None]
 """Called with (done, in all, what)."""
+_Rule = Callable[[ProgrammedChip], ProgrammedChip]
+"""Gives a chip its decision rule."""
+
+
+def _given(chip: ProgrammedChip) -> ProgrammedChip:
+    """The chip with the rule of its configuration."""
+    return chip
+
+
+def _to_the_end(chip: ProgrammedChip) -> ProgrammedChip:
+    """The chip with T_max alone."""
+    return with_rule(chip, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +79,8 @@ class _Conversion:
     range_share: float | None = None
     """Of the currents that fit the converters, if their ranges are chosen; None for the least error."""
 
-    def chip(self, rule: int | Literal["given"] | None = "given", factors: Factors | None = None) -> ProgrammedChip:
-        """The chip with converters calibrated for this rule (k, None for T_max alone, or "given") and these factors.
+    def chip(self, rule: _Rule = _given, factors: Factors | None = None) -> ProgrammedChip:
+        """The chip with converters calibrated for this rule and these factors.
 
         Both change the currents to expect: how long images run, and how often neurons fire.
         """
@@ -74,7 +89,7 @@ class _Conversion:
             levels: tuple[Levels, ...], gains: tuple[int, ...] | None, adc_bits: int | None = None
         ) -> ProgrammedChip:
             programmed = map_to_chip(levels, self.config, gains, adc_bits, self.network.plan)
-            programmed = programmed if isinstance(rule, str) else with_rule(programmed, rule)
+            programmed = rule(programmed)
             return self.finish(programmed if factors is None else scale_chip(programmed, factors))
 
         wide = mapped(self.levels, None, adc_bits=16)
@@ -240,9 +255,11 @@ def _programmed(
         chip = Compiled(conversion.chip(), config, passes, network=network)
         _passes(progress)(len(_PASSES))
     else:
-        programmed, untuned, learnt, tuned = _chosen(conversion, held_out, progress)
-        passes = None if passes is None else replace(passes, untuned=untuned)
-        chip = Compiled(programmed, config, passes, learnt, tuned, network=network)
+        found = _chosen(conversion, held_out, progress)
+        passes = None if passes is None else replace(passes, untuned=found.untuned)
+        chip = Compiled(
+            found.programmed, config, passes, found.learnt, found.tuned, network=network, chosen_rule=found.rule
+        )
     check_result_fields(chip.programmed, config)
     problems = tuple(array_problems(chip.programmed))
     for sentence in problems:
@@ -251,25 +268,38 @@ def _programmed(
     return chip
 
 
+class _Found(NamedTuple):
+    """What the validation images chose: the chip, the one before its thresholds were tuned, and how it came about."""
+
+    programmed: ProgrammedChip
+    untuned: ProgrammedChip | None = None
+    learnt: LearntRule | None = None
+    tuned: Tuned | None = None
+    rule: ChosenRule | None = None
+
+
 def _chosen(
     conversion: _Conversion, held_out: tuple[NDArray[np.uint8], NDArray[np.int64]], progress: Progress | None
-) -> tuple[ProgrammedChip, ProgrammedChip | None, LearntRule | None, Tuned | None]:
-    """The chip with what the validation images chose: k, then thresholds, then k again if so configured; and the chip
-    before its thresholds were tuned.
-    """
-    config = conversion.config
+) -> _Found:
+    """The chip with what the validation images chose: when to stop, then thresholds, then k again if so configured."""
+    config, decision = conversion.config, conversion.config.decision
     learnt: LearntRule | None = None
-    rule: int | Literal["given"] | None = "given"
+    chosen: ChosenRule | None = None
+    rule: _Rule = _given
 
     def learn(programmed: ProgrammedChip) -> LearntRule:
         return learn_rule(programmed, *held_out, config.learning, config.seed, progress)
 
-    if config.decision.strategy == "learned":
-        learnt = learn(conversion.chip(rule=None))
-        rule = learnt.k
+    if decision.strategy == "learned":
+        learnt = learn(conversion.chip(_to_the_end))
+        rule = partial(with_rule, k=learnt.k)
+    elif decision.strategy == "allowed_loss":
+        kind = DECISION_RULES[decision.rule]
+        chosen = choose_rule(conversion.chip(_to_the_end), *held_out, kind, decision.allowed_loss, progress)
+        rule = chosen.applied
     programmed = conversion.chip(rule)
     if not config.convert.tune:
-        return programmed, None, learnt, None
+        return _Found(programmed, None, learnt, None, chosen)
     untuned = programmed
     tuned = tune_chip(
         without_drift(programmed),
@@ -280,9 +310,9 @@ def _chosen(
         None if progress is None else lambda done, total, text: progress(done, total, f"factors, tuning: {text}"),
     )[1]
     if learnt is not None and config.tuning.relearn:
-        learnt = replace(learn(conversion.chip(None, tuned.factors)), before=learnt)
-        rule = learnt.k
-    return conversion.chip(rule, tuned.factors), untuned, learnt, tuned
+        learnt = replace(learn(conversion.chip(_to_the_end, tuned.factors)), before=learnt)
+        rule = partial(with_rule, k=learnt.k)
+    return _Found(conversion.chip(rule, tuned.factors), untuned, learnt, tuned, chosen)
 
 
 def _tuning(config: Config) -> Tuning:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sw.config.kind_fields import KindOf
-from spikeloom.sw.config.sections import Section
+from spikeloom.sw.config.sections import Section, Share
 
-__all__ = ["DecisionSection"]
+__all__ = ["DecisionSection", "choosable"]
 
 
 class DecisionSection(Section):
@@ -49,6 +50,30 @@ class DecisionSection(Section):
         Literal["spikes", "membrane"], Field(description="what is compared: output spike counts or output membranes")
     ] = "spikes"
     strategy: Annotated[
-        Literal["given", "learned"],
-        Field(description="origin of k: the field k, or learned from the validation images (table [learning])"),
+        Literal["given", "learned", "allowed_loss"],
+        Field(
+            description="origin of k, theta and skip: the fields; k learned from the validation images (table "
+            "[learning]); or skip with k or theta chosen on the validation images, for the fewest steps with "
+            "allowed_loss"
+        ),
     ] = "given"
+    allowed_loss: Annotated[
+        Share,
+        Field(
+            ge=0.0,
+            le=1.0,
+            description="largest loss of accuracy on the validation images with strategy allowed_loss, against all "
+            "steps with the best skip, fraction",
+        ),
+    ] = 0.001
+
+
+def choosable(config: Any) -> Iterator[str]:
+    """What is wrong with strategy allowed_loss."""
+    decision = config.decision
+    fields = DECISION_RULES[decision.rule].fields
+    if decision.strategy == "allowed_loss" and not {"decision.k", "decision.theta"} & set(fields):
+        yield (
+            "[decision] rule must be 'winner_k' or 'stable' with strategy 'allowed_loss', which chooses its threshold, "
+            f"not {decision.rule!r}; or set strategy 'given'"
+        )

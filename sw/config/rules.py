@@ -13,9 +13,9 @@ from spikeloom.hw.params.decision_rules import DECISION_RULES
 from spikeloom.sim.chip.cell_kinds import CELLS
 from spikeloom.sim.common.choices import listed
 from spikeloom.sim.devices.effects import EFFECTS
-from spikeloom.sw.common.errors import SpikeLoomError
 from spikeloom.sw.config.board_section import NEEDS as BOARD_NEEDS
 from spikeloom.sw.config.board_section import board_problems
+from spikeloom.sw.config.decision_section import choosable
 from spikeloom.sw.config.device_rules import (
     DIRECT,
     PULSES_NEED_PROGRAMMERS,
@@ -26,16 +26,17 @@ from spikeloom.sw.config.device_rules import (
     unused_effects,
     unused_with,
 )
-from spikeloom.sw.config.field_rules import ANY_TEXT, Choice, Needs, Rule, Unused, default_of, shown, value_of
+from spikeloom.sw.config.field_rules import ANY_TEXT, Choice, Needs, Rule, Unused, default_of, value_of
 from spikeloom.sw.config.kind_fields import KindNeeds, unused_by_others
-from spikeloom.sw.config.layer_string import parse_layers, shapes_of
 from spikeloom.sw.config.nir_section import UNUSED as NOT_NORMALISED
 from spikeloom.sw.config.tables import Tables
-from spikeloom.sw.datasets.datasets import DATA_SETS
+from spikeloom.sw.config.train_rules import TRAIN_RULES
 
 __all__ = ["ONE_LAYER_RULES", "RULES", "all_rules", "broken_rules", "unused_fields"]
 
 _GIVEN_K = Choice("decision.strategy", ("given",))
+_UNLEARNED = Choice("decision.strategy", ("given", "allowed_loss"))
+_ALLOWED = Choice("decision.strategy", ("allowed_loss",))
 _UNTUNED = Choice("convert.tune", (False,))
 _NIR = Choice("nir.file", (ANY_TEXT,))
 _SPIKES = CODINGS.where(lambda coding: coding.row_bits == 1)
@@ -78,90 +79,6 @@ def _membrane_readout(config: Tables) -> Iterator[str]:
 def _clip(config: Tables) -> Iterator[str]:
     if 0.0 < config.neuron.clip < 1.0:
         yield f"[neuron] clip must be 0 (off) or at least 1 threshold, or no neuron fires, not {config.neuron.clip!r}"
-
-
-def _activation_levels(config: Tables) -> Iterator[str]:
-    t = config.train
-    if t.activation == "relu" and t.activation_levels > 0:
-        yield (
-            "[train] activation_levels must be 0 with activation 'relu', which has no upper end to divide, "
-            f"not {t.activation_levels}; or set activation 'clipped'"
-        )
-
-
-def _network(config: Tables) -> Iterator[str]:
-    """What the table [train] says of a network that cannot be, or that its kind of network does not have."""
-    train, data = config.train, config.data.set
-    if train.network == "mlp":
-        return
-    image, classes = DATA_SETS[data].shape, DATA_SETS[data].classes
-    try:
-        tokens = parse_layers(train.network)
-        shapes_of(tokens, image)
-        if tokens[-1].outputs != classes:
-            raise SpikeLoomError(
-                f"it must end with the {classes} classes of data set '{data}', not {tokens[-1].outputs}"
-            )
-    except SpikeLoomError as error:
-        yield f"[train] network '{train.network}': {error}"
-        return
-    kinds = {token.kind for token in tokens} | {"hidden" for token in tokens[:-1] if token.kind == "dense"}
-    for name, needed, what in (
-        ("pooling", {"pool"}, "pooling such as 2s"),
-        ("batch_norm", {"conv", "residual", "hidden"}, "convolutions or hidden dense layers"),
-    ):
-        value, default = getattr(train, name), default_of(config, f"train.{name}")
-        if value != default and not kinds & needed:
-            yield (
-                f"[train] {name} must be {shown(default)} with network '{train.network}', which has no {what}, not "
-                f"{shown(value)}; leave {name} out or give the network some"
-            )
-
-
-def _layer_sizes(config: Tables) -> Iterator[str]:
-    train, default = config.train, default_of(config, "train.hidden")
-    if train.network != "mlp" and train.hidden != default:
-        yield (
-            f"[train] hidden must be {shown(default)} with network '{train.network}', which has the sizes of all "
-            f"layers, not {shown(train.hidden)}; leave hidden out or set network 'mlp'"
-        )
-
-
-def _hidden_layers(config: Tables) -> Iterator[str]:
-    train = config.train
-    if train.network == "mlp" and not train.hidden:
-        said = "hidden []"
-    elif train.network.isdecimal():
-        said = f"network '{train.network}'"
-    else:
-        return
-    for name in ("activation", "dropout"):
-        value, default = getattr(train, name), default_of(config, f"train.{name}")
-        if value != default:
-            yield (
-                f"[train] {name} must be {shown(default)} with {said}, which has no hidden layer, not {shown(value)}; "
-                f"leave {name} out or add a hidden layer"
-            )
-    if train.activation == "clipped" and train.activation_levels != default_of(config, "train.activation_levels"):
-        yield (
-            f"[train] activation_levels must be {default_of(config, 'train.activation_levels')} with {said}, which has "
-            f"no hidden layer, not {train.activation_levels}; leave activation_levels out or add a hidden layer"
-        )
-
-
-def _augment(config: Tables) -> Iterator[str]:
-    data = DATA_SETS[config.data.set]
-    if config.train.augment != "none" and not data.shifts:
-        _, height, width = data.shape
-        yield (
-            f"[train] augment must be 'none' for the {height} x {width} images of data set '{data.name}', not "
-            f"{shown(config.train.augment)}; or choose another [data] set"
-        )
-
-
-def _augment_text() -> str:
-    small = [f"`{data.name}`" for data in DATA_SETS if not data.shifts]
-    return f"`train.augment` is `none` for data set {' or '.join(small)}, whose images are too small to shift"
 
 
 def _traced(config: Tables) -> Iterator[str]:
@@ -237,18 +154,6 @@ def _read_pulse(config: Tables) -> Iterator[str]:
         )
 
 
-def _exact_sums(config: Tables) -> Iterator[str]:
-    t = config.train
-    others = {"augment": ("none", t.augment), "optimiser": ("adam", t.optimiser), "precision": ("float32", t.precision)}
-    other = next((f"{name} '{value}'" for name, (needed, value) in others.items() if value != needed), None)
-    if t.exact_sums and (t.network != "mlp" or other):
-        what = f"network '{t.network}'" if t.network != "mlp" else other
-        yield (
-            f"[train] exact_sums must be false with {what}, not true: only network 'mlp' with adam, in float32 "
-            "and without augment is trained so; leave exact_sums out"
-        )
-
-
 def _lifetime(config: Tables) -> Iterator[str]:
     if config.lifetime.measure and not config.device.drifts:
         yield (
@@ -265,7 +170,14 @@ RULES: tuple[Rule, ...] = (
     ),
     KindNeeds("decision.rule"),
     *unused_by_others("decision.rule"),
-    Unused(("decision.k",), (Choice("decision.strategy", ("learned",)),), "which finds k itself"),
+    Unused(("decision.k",), (Choice("decision.strategy", ("learned", "allowed_loss")),), "which finds k itself"),
+    Unused(("decision.theta", "decision.skip"), (_ALLOWED,), "which finds it itself"),
+    Unused(("decision.allowed_loss",), (Choice("decision.strategy", ("given", "learned")),), "which allows none"),
+    Needs(
+        choosable,
+        '`decision.strategy = "allowed_loss"` needs a rule with a threshold, `winner_k` or `stable`, and validation '
+        "images, as learning does",
+    ),
     Needs(
         _membrane_readout,
         '`decision.readout = "membrane"` needs `neuron.output_reset = "none"`: a reset would take the compared sum '
@@ -281,7 +193,7 @@ RULES: tuple[Rule, ...] = (
         "`learning.epsilon_min` at most `learning.epsilon`; where epsilon cannot fall, `epsilon_factor` and "
         "`epsilon_min` keep their defaults",
     ),
-    Unused(("learning.*", "tuning.relearn"), (_GIVEN_K,), "which learns nothing"),
+    Unused(("learning.*", "tuning.relearn"), (_UNLEARNED,), "which learns nothing"),
     Unused(("tuning.*",), (_UNTUNED,), "which tunes nothing"),
     Unused(("tuning.alpha",), (Choice("tuning.reductions", (1,)),), "which leaves beta as it is"),
     # coding
@@ -294,37 +206,7 @@ RULES: tuple[Rule, ...] = (
         "`energy.adder_J_per_bit` and `flip_flop_J_per_cycle` keep their defaults with `energy.calibration`, whose "
         "joules take their place",
     ),
-    # network and training
-    Needs(
-        _activation_levels,
-        '`train.activation_levels` is 0 with `train.activation = "relu"`, which has no upper end to divide',
-    ),
-    Unused(
-        ("train.pooling", "train.batch_norm"),
-        (Choice("train.network", ("mlp",)),),
-        "which has no convolutions",
-        remedy="leave it out or set network to layers such as '12c5-2s-10'",
-    ),
-    Needs(
-        _network,
-        "`train.network` other than `mlp` fits the data set's images and ends with its classes; `train.pooling` and "
-        "`train.batch_norm` keep their defaults where the network has no pooling, or neither "
-        "convolutions nor hidden layers",
-    ),
-    Needs(
-        _layer_sizes,
-        "`train.hidden` keeps its default with `train.network` other than `mlp`, which has the sizes of all layers",
-    ),
-    Needs(
-        _hidden_layers,
-        "`train.activation`, `activation_levels` and `dropout` keep their defaults for a network without hidden layers",
-    ),
-    Needs(_augment, _augment_text),
-    Needs(
-        _exact_sums,
-        '`train.exact_sums` needs `train.network = "mlp"`, and `augment`, `optimiser` and `precision` with their '
-        "defaults",
-    ),
+    *TRAIN_RULES,
     # conversion
     Unused(
         ("convert.percentile",),

@@ -25,7 +25,7 @@ from spikeloom.sim.reference.decision import leads_by, scores_by_step, top_two
 from spikeloom.sim.reference.run import run_reference
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["Rewards", "Search", "Trajectories", "record_trajectories", "search_k"]
+__all__ = ["Rewards", "Search", "Trajectories", "record_leads", "record_trajectories", "search_k"]
 
 _MOST_LEVELS = 64
 
@@ -203,24 +203,38 @@ def record_trajectories(
 
     Raises `TypeError` or `ValueError` for images, labels or numbers that do not fit.
     """
+    pixels = check_images(images, image_shape(chip.parameters))
+    known = check_labels(labels, len(pixels), chip.parameters.classes)
+    winners, leads = record_leads(chip, pixels, ids, arrays, progress, batch)
+    if unit is None:
+        unit = max(1, -(-int(leads.max()) // _MOST_LEVELS))
+    return Trajectories(leads, winners == known[:, None], unit)
+
+
+def record_leads(
+    chip: ProgrammedChip,
+    images: Any,
+    ids: Any = None,
+    arrays: tuple[CrossbarArray, ...] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    batch: int = 1000,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Best class after each step and its lead, int64 [images, steps] both, of images that run to T_max; parameters as
+    for `record_trajectories`.
+    """
     check_progress(progress)
     check_whole("batch", batch)
     pixels = check_images(images, image_shape(chip.parameters))
     numbers = check_ids(ids, len(pixels))
-    known = check_labels(labels, len(pixels), chip.parameters.classes)
     fixed = replace(chip, rule=DecisionRule.FIXED)
     programmed = build_arrays(fixed) if arrays is None else arrays
     kind = "spikes" if chip.readout == Readout.SPIKES else "full"
-    leads = np.empty((len(pixels), chip.t_max), np.int64)
-    right = np.empty((len(pixels), chip.t_max), bool)
+    winners, leads = np.empty((2, len(pixels), chip.t_max), np.int64)
     for start in range(0, len(pixels), batch):
         part = slice(start, start + batch)
         result = run_reference(fixed, pixels[part], numbers[part], kind, programmed)  # type: ignore[arg-type]
         assert result.trace is not None
-        winners, leads[part] = top_two(scores_by_step(chip, result.trace))
-        right[part] = winners == known[part, None]
+        winners[part], leads[part] = top_two(scores_by_step(chip, result.trace))
         if progress is not None:
             progress(min(start + batch, len(pixels)), len(pixels))
-    if unit is None:
-        unit = max(1, -(-int(leads.max()) // _MOST_LEVELS))
-    return Trajectories(leads, right, unit)
+    return winners, leads

@@ -12,22 +12,29 @@ import numpy as np
 
 from spikeloom.sw.common.errors import FileError, SpikeLoomError
 from spikeloom.sw.common.files import readable_error
+from spikeloom.sw.decision.allowed_loss import ChosenRule, StopChoice
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.decision.q_learning import LearntQValues
+from spikeloom.sw.decision.recorded import Curve
 from spikeloom.sw.decision.trajectories import Search
 from spikeloom.sw.passes.tune import Cost, Move, Tuned
 
-__all__ = ["decision_json", "load_decision", "load_tuned", "tuned_json"]
+__all__ = ["decision_json", "load_decision", "load_stopping", "load_tuned", "stopping_json", "tuned_json"]
 
 T = TypeVar("T")
 
-_DTYPES: dict[str, Any] = {"visits": np.int64, "shown": np.int64}
+_DTYPES: dict[str, Any] = {"visits": np.int64, "shown": np.int64, "correct": np.int64}
 """Arrays that are not float64."""
 
 
 def decision_json(learnt: LearntRule) -> str:
     """The text of `convert/decision.json`."""
     return _text(_plain(learnt))
+
+
+def stopping_json(chosen: ChosenRule) -> str:
+    """The text of `convert/stopping.json`."""
+    return _text(_plain(chosen))
 
 
 def tuned_json(tuned: Tuned) -> str:
@@ -38,6 +45,11 @@ def tuned_json(tuned: Tuned) -> str:
 def load_decision(path: Path) -> LearntRule:
     """What `decision_json` wrote. Raises `FileError` if the file is missing or damaged."""
     return _load(path, "a learned decision rule", _learnt)
+
+
+def load_stopping(path: Path) -> ChosenRule:
+    """What `stopping_json` wrote. Raises `FileError` if the file is missing or damaged."""
+    return _load(path, "a rule chosen for an allowed loss", _stopping)
 
 
 def load_tuned(path: Path) -> Tuned:
@@ -91,6 +103,18 @@ def _learnt(values: Mapping[str, Any]) -> LearntRule:
         _arrays(Search, {**search, "ks": tuple(search["ks"])}),
         values["images"],
         None if before is None else _learnt(before),
+    )
+
+
+def _stopping(values: Mapping[str, Any]) -> ChosenRule:
+    curves = ({**curve, "thresholds": tuple(curve["thresholds"])} for curve in values["curves"])
+    return ChosenRule(
+        **{
+            **values,
+            "choice": StopChoice(**values["choice"]),
+            "compared": tuple(StopChoice(**each) for each in values["compared"]),
+            "curves": tuple(_arrays(Curve, curve) for curve in curves),
+        }
     )
 
 

@@ -13,7 +13,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sw.chip import Chip
 from spikeloom.sw.compiler.compiled import Compiled
 from spikeloom.sw.datasets.image_set import ImageSet
-from spikeloom.sw.flow.decision_files import load_decision, load_tuned
+from spikeloom.sw.flow.decision_files import load_decision, load_stopping, load_tuned
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.weight_image.file import load
 
@@ -65,6 +65,8 @@ def load_compiled(flow: Flow) -> Compiled:
     chip = load(place / "chip.loom")
     if flow.config.decision.strategy == "learned":
         chip.learnt_rule = load_decision(place / "decision.json")
+    if flow.config.decision.strategy == "allowed_loss":
+        chip.chosen_rule = load_stopping(place / "stopping.json")
     if flow.config.convert.tune:
         chip.tuned = load_tuned(place / "tuning.json")
     return chip

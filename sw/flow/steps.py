@@ -24,7 +24,7 @@ from spikeloom.sw.config.config import Config
 from spikeloom.sw.datasets.data_files import FileState, data_files, file_digests
 from spikeloom.sw.datasets.datasets import Dataset, load_data
 from spikeloom.sw.datasets.pixels import as_pixels
-from spikeloom.sw.flow.decision_files import decision_json, tuned_json
+from spikeloom.sw.flow.decision_files import decision_json, stopping_json, tuned_json
 from spikeloom.sw.flow.flow import Flow, Step
 from spikeloom.sw.flow.lifetime_step import load_lifetime, with_lifetime
 from spikeloom.sw.flow.nir_step import load_nir, nir_facts, take_nir
@@ -165,6 +165,7 @@ def _convert(flow: Flow) -> list[Path]:
     found: dict[str, str | None] = {
         "strategy.json": None,  # as decision.json was called once
         "decision.json": None if chip.learnt_rule is None else decision_json(chip.learnt_rule),
+        "stopping.json": None if chip.chosen_rule is None else stopping_json(chip.chosen_rule),
         "tuning.json": None if chip.tuned is None else tuned_json(chip.tuned),
         "convert.json": _json(
             {
@@ -263,6 +264,7 @@ def _report(flow: Flow) -> list[Path]:
         images=tests.images,
         labels=tests.labels,
         learnt_rule=chip.learnt_rule,
+        chosen_rule=chip.chosen_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         reference=reference,

@@ -325,17 +325,17 @@ def decision_settings(config: Config, theta: float) -> dict[str, float]:
 
 
 def _decision_registers(config: Config, theta: int, parameters: NpuParameters) -> dict[str, int]:
-    """The register values of decision rules; 1 for one that is not used and too large, or is learned later, and for
-    theta with other rules.
+    """The register values of decision rules; 1 for one that is not used and too large, or is found later, and for theta
+    with other rules.
     """
-    found, rule, learned = {}, DECISION_RULES[config.decision.rule], config.decision.strategy == "learned"
+    found, rule, learned = {}, DECISION_RULES[config.decision.rule], config.decision.strategy != "given"
     for name, given in decision_settings(config, theta).items():
         (register,) = (own for own in DECISION_RULES.registers if own.name == name)
         field = _FIELDS[name]
         used = f"decision.{field}" in rule.fields
         value = max(1, round(given)) if used or register is K else 1
         largest = min((1 << register.bits(parameters)) - 1, _MAX_REGISTER)
-        if register is K and learned:
+        if learned:
             value = 1
         if used and value > largest:
             said = getattr(config.decision, field)

@@ -55,6 +55,7 @@ def report(
         accuracy_ann=stages[0][1] if stages else None,
         waterfall=stages,
         learnt_rule=chip.learnt_rule,
+        chosen_rule=chip.chosen_rule,
         tuned=chip.tuned,
         notes=chip.notes,
         diagnosis=diagnosis,

@@ -17,6 +17,7 @@ from spikeloom.sw.analysis.accuracy import Example, TileMap
 from spikeloom.sw.common.findings import Diagnosis
 from spikeloom.sw.compiler.provenance import Provenance
 from spikeloom.sw.datasets.image_set import UNNAMED, ImageSet
+from spikeloom.sw.decision.allowed_loss import ChosenRule
 from spikeloom.sw.decision.learn_rule import LearntRule
 from spikeloom.sw.passes.tune import Tuned
 
@@ -41,7 +42,8 @@ class ReportContent:
     by_steps, example, maps : see `sw.analysis.accuracy`; maps are computed if left out
     cells : {component: {kind of cell: bits}} of `hw.export.synthesis.cell_counts`
     standard_cells : of `sw.report.standard_cells.read_standard_cells`
-    learnt_rule, tuned : how k was learned and the thresholds were tuned, if they were
+    learnt_rule, chosen_rule, tuned : how k was learned, the rule was chosen for an allowed loss, and the thresholds
+        were tuned, if they were
     notes : what conversion chose, `Chip.notes`
     lifetime : of `sw.analysis.lifetime.measure_lifetime`
     diagnosis : of `sw.diagnostics.diagnose`
@@ -64,6 +66,7 @@ class ReportContent:
     cells: Mapping[str, Mapping[str, int]] | None = None
     standard_cells: Mapping[str, Any] | None = None
     learnt_rule: LearntRule | None = None
+    chosen_rule: ChosenRule | None = None
     tuned: Tuned | None = None
     notes: Sequence[str] = ()
     lifetime: Mapping[str, Any] | None = None

@@ -38,6 +38,7 @@ from spikeloom.sw.analysis.energy_counts import COMPONENTS
 from spikeloom.sw.analysis.mapping import stage_name
 from spikeloom.sw.analysis.programming import cells_reached, programmed, programming_accuracies, programming_summary
 from spikeloom.sw.analysis.stage_cycles import data_path
+from spikeloom.sw.analysis.stopping import stopping_summary
 from spikeloom.sw.analysis.summary import summarise, widest
 from spikeloom.sw.common.files import write_together
 from spikeloom.sw.common.labels import layer_label
@@ -49,6 +50,7 @@ from spikeloom.sw.report.plots import overview as plots
 from spikeloom.sw.report.plots.decision import decision_figures
 from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
 from spikeloom.sw.report.plots.feature_maps import stage_spikes
+from spikeloom.sw.report.plots.stopping import STOPPING_PICTURES, stopping_figures
 
 __all__ = ["TELLING_STEPS", "render", "telling_image", "write_report"]
 
@@ -125,6 +127,7 @@ def _summary(
             "accuracy",
         ),
         decision=learnt,
+        stopping=stopping_summary(chip, content.chosen_rule, content.provenance),
         tuning=tuning,
         notes=content.notes,
         drift=_on(drift_summary(chip, drifted), None if drifted is None else measured_on.facts(drifted.drift.images)),
@@ -150,9 +153,10 @@ def _all_pictures(
     chip = content.chip
     pictures = _pictures(chip, summary, content.reference, content.rtl, content.example, content.maps or ())
     pictures |= _programming_pictures(chip, programming)
-    pictures |= dict.fromkeys((*_DECISION_PICTURES, *DRIFT_PICTURES))
+    pictures |= dict.fromkeys((*_DECISION_PICTURES, *STOPPING_PICTURES, *DRIFT_PICTURES))
     figures = {
         **decision_figures(chip, content.learnt_rule, content.tuned),
+        **stopping_figures(content.chosen_rule),
         **drift_figures(chip, drifted, content.lifetime),
     }
     return pictures | {name: plots.data_uri(figure) for name, figure in figures.items()}

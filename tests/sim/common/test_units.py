@@ -32,6 +32,7 @@ REFUSED = [
     ("device", "stuck_on", 200, "at most 1.0, not 200: it is a fraction, 0.05 is 5 %"),
     ("train", "dropout", 10, "below 1.0, not 10: 0.1 is 10 %"),
     ("learning", "discount", 90, "at most 1.0, not 90: 0.9 is 90 %"),
+    ("decision", "allowed_loss", 1.5, "at most 1.0, not 1.5: 0.015 is 1.5 %"),
     ("tuning", "accuracy_drop", 2, "at most 1.0, not 2: 0.02 is 2 %"),
     ("lifetime", "threshold", 85.0, "at most 1.0, not 85.0: 0.85 is 85 %"),
     ("lifetime", "tolerance", 2, "below 1.0, not 2: 0.02 is 2 %"),

@@ -42,7 +42,7 @@ BAD = [
     ({"decision": {"t_max": True}}, "[decision] t_max must be a whole number, not True"),
     (
         {"decision": {"treshold": 3}},
-        "Unknown key 'treshold' in [decision]; valid are rule, k, theta, t_max, skip, readout, strategy",
+        "Unknown key 'treshold' in [decision]; valid are rule, k, theta, t_max, skip, readout, strategy, allowed_loss",
     ),
     ({"convert": {"percentil": 99}}, "Unknown key 'percentil' in [convert]; did you mean 'percentile'?"),
     ({"device": {"read_sigm": 0.1}}, "Unknown key 'read_sigm' in [device]; did you mean 'read_sigma'?"),
@@ -224,7 +224,10 @@ BAD = [
         {"decision": {"strategy": "learned", "k": 3}},
         "[decision] k must be 2.0 with strategy 'learned', which finds k itself, not 3.0",
     ),
-    ({"decision": {"strategy": "learnt"}}, "[decision] strategy must be 'given' or 'learned', not 'learnt'; did you"),
+    (
+        {"decision": {"strategy": "learnt"}},
+        "[decision] strategy must be 'given', 'learned' or 'allowed_loss', not 'learnt'",
+    ),
     (
         {"learning": {"rate": 0.2}},
         "[learning] rate must be 0.1 with [decision] strategy 'given', which learns nothing, not 0.2",

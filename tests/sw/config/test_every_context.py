@@ -41,6 +41,7 @@ from tests.sw.config.test_every_field import CHANGES, WHERE, fields
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*usual values are"),
     pytest.mark.filterwarnings("ignore:.*usual are"),
+    pytest.mark.filterwarnings("ignore:.*none may be lost"),
 ]
 _IMAGES = 40
 
@@ -68,6 +69,7 @@ NEEDS: dict[tuple[str, Any], dict[str, Any]] = {
     ("convert.tune", False): {"tuning.reductions": 4, "tuning.repeats": 2, "tuning.batch": 500},
     ("train.pooling", "max"): {"convert.average_pooling": "spikes"},
     ("decision.strategy", "learned"): {"data.validation_images": 100},
+    ("decision.strategy", "allowed_loss"): {"data.validation_images": 100},
     ("convert.tune", True): {"data.validation_images": 100},
     ("nir.reset", "zero"): {"neuron.reset": "zero", "neuron.output_reset": "zero"},
     ("nir.reset", "subtract"): {"neuron.reset": "subtract", "neuron.output_reset": "subtract"},

@@ -31,6 +31,7 @@ from tests.fixtures.contexts import DRIFT, LEARNED, MAPS, PLAIN, PULSES, TUNED, 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*usual values are"),
     pytest.mark.filterwarnings("ignore:.*usual are"),
+    pytest.mark.filterwarnings("ignore:.*none may be lost"),
 ]  # pulses so long that cells drift at once
 SPREAD = {"device.pulse_sigma": 0.5, **PULSES}  # pulses that miss, so that there is something to correct
 
@@ -80,6 +81,10 @@ CHANGES: dict[str, tuple[Any, dict[str, Any]]] = {
     "neuron.clip": (1.0, {}),
     "decision.rule": ("fixed", {}),
     "decision.k": (1.0, {}),
+    "decision.allowed_loss": (
+        0.2,
+        {"decision.strategy": "allowed_loss", "decision.rule": "stable", "data.validation_images": 100},
+    ),
     "decision.theta": (4.0, {"decision.rule": "stable"}),
     "decision.t_max": (3, {}),
     "decision.skip": (1, {}),

@@ -92,8 +92,9 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     (note,) = re.findall(r'<p class="note" id="left-out">(.*)</p>', text)
     for part in (
         "Accuracy by class (needs labels and a result); Diagnosis (not run); Accuracy breakdown (not run); ",
-        "nothing was learned); Tuning of firing thresholds (thresholds are those of the conversion, [convert] tune is "
-        "false)",
+        "nothing was learned); Stopping for an allowed loss (nothing was chosen, [decision] strategy is not ",
+        "allowed_loss&#34;); Tuning of firing thresholds (thresholds are those of ",
+        "the conversion, [convert] tune is false)",
         "One image through the chip (not run); Programming (conductances were set directly",
         "Devices (not run); Drift and lifetime (cells of kind &#34;linear&#34; do not drift); ",
         "Energy and latency (not run); Cells by component (not run); Standard cells (needs ",

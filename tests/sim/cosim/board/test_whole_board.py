@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spikeloom.hw.params.parameters import Coding, Reset
+from spikeloom.hw.params.parameters import Coding, DecisionRule, Readout, Reset
 from spikeloom.sim.chip.device_config import Device, Programming
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sim.cosim.board.simulated_board import SimulatedBoard
@@ -72,6 +72,18 @@ def test_a_frozen_chip_with_fixed_gains(tmp_path: Path) -> None:
     assert values > 4000 and timed >= 16
 
 
+def test_a_stable_decision(tmp_path: Path) -> None:
+    """Clock cycles are those of a verdict that takes longer."""
+    chip = chip_of(
+        2, [16, 9, 4], programmer=False, device=FROZEN, row_bits=1, coding=Coding.EVEN, phases=1, t_max=12,
+        max_steps=12, rule=DecisionRule.STABLE, readout=Readout.MEMBRANE, stable_theta=900,
+    )  # fmt: skip
+    values, timed = run(chip, tmp_path, 12, fixed=True, rows_per_cycle=1)
+    assert values > 1000 and timed >= 8
+    result = run_reference(chip, random_pixels(np.random.default_rng(12), 12, 16))
+    assert set(result.reasons.tolist()) == {0, 1}
+
+
 def test_pulses_over_the_serial_port(tmp_path: Path) -> None:
     """Cells, codes and pulses are the model's; analog inputs; gains are loaded; four rows a cycle, three row tiles."""
     chip = chip_of(
@@ -131,5 +143,6 @@ def test_any_chip(tmp_path: Path, seed: int) -> None:
     device = device.model_copy(update={"adc_sigma": (0.0, 0.6)[seed // 3 % 2]})
     fields: dict[str, Any] = {"device": device, "programming": PULSES if pulses else DIRECT}
     plan: dict[str, Any] = {"plan": random_plan(rng), "row_bits": 1, "coding": Coding.EVEN} if seed % 4 == 3 else {}
+    fields |= {"rule": DecisionRule.STABLE} if seed % 4 == 2 else {}
     chip = random_chip(rng, programmer=programmer, read_sigma=0.0, **plan, **fields)
     run(chip, tmp_path, 12, fixed=bool(seed % 2), rows_per_cycle=(1, 2, 4)[seed % 3])
