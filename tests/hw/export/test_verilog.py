@@ -27,7 +27,7 @@ from spikeloom.hw.decision.terminator import Terminator
 from spikeloom.hw.encoder.encoder_pair import EncoderPair
 from spikeloom.hw.encoder.spike_encoder import SpikeEncoder
 from spikeloom.hw.export.verilog import export_verilog, write_folder
-from spikeloom.hw.interfaces.registers import GLOBAL_REGISTERS, layer_registers
+from spikeloom.hw.interfaces.registers import global_registers, layer_registers
 from spikeloom.hw.layer.adc_readout import ColumnReadout
 from spikeloom.hw.layer.dac_driver import DacDriver
 from spikeloom.hw.layer.layer_core import LayerCore
@@ -130,7 +130,7 @@ def test_ports_of_every_module_are_the_members_in_order(exported: dict[str, str]
         "npu_encoder_even": SpikeEncoder(parameters=parameters),
         "npu_encoder_odd": SpikeEncoder(parameters=parameters),
         "npu_terminator": Terminator(parameters=parameters),
-        "npu_registers": RegisterFile(registers=GLOBAL_REGISTERS, scope=0, parameters=parameters),
+        "npu_registers": RegisterFile(registers=global_registers(parameters), scope=0, parameters=parameters),
         "npu_collector_0": SpikeCollector(parameters=parameters.layers[0]),
     }
     for index, layer in enumerate(parameters.layers):
