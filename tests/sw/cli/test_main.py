@@ -24,7 +24,7 @@ from spikeloom.sim.cosim.tools import ToolError
 from spikeloom.sw.cli import doctor
 from spikeloom.sw.cli.main import app
 from spikeloom.sw.common.shipped import driver_files, example_files
-from spikeloom.sw.config.config import Config
+from spikeloom.sw.config.config import PRESETS, Config
 from spikeloom.sw.flow import steps
 from spikeloom.sw.flow.flow import Flow
 from spikeloom.sw.weight_image.file import load
@@ -323,7 +323,7 @@ def test_lifetime_of_a_configuration_and_of_a_chip(place: Path) -> None:
 
 
 def test_configuration_errors_are_sentences(place: Path) -> None:
-    assert "presets are digits, mnist, programming, tiny; did you mean the preset 'digits'?" in error("run", "digit")
+    assert f"presets are {', '.join(PRESETS)}; did you mean the preset 'digits'?" in error("run", "digit")
     (place / "my.toml").write_text("[decision]\nt_mx = 3\n")
     assert error("run", "my.toml") == "my.toml: Unknown key 't_mx' in [decision]; did you mean 't_max'?"
     assert "there is no step 'refrence'" in error("run", "tiny", "--to", "refrence")
