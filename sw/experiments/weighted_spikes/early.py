@@ -8,6 +8,7 @@ the image ends. The arithmetic is that of the unit's rule `stable` (docs/number-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +37,10 @@ class Decided:
 
     __repr__ = short_repr
 
-    def at(self, sums: NDArray[np.generic]) -> NDArray[np.generic]:
+    def at(self, sums: NDArray[Any]) -> NDArray[Any]:
         """What sums [images, steps] are when each image ends."""
-        return sums[np.arange(len(self.steps)), self.steps - 1]
+        found: NDArray[Any] = sums[np.arange(len(self.steps)), self.steps - 1]
+        return found
 
 
 @dataclass(frozen=True, eq=False)

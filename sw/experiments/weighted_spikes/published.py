@@ -2,10 +2,10 @@
 
 Only numbers that its text and tables give; its figures are pictures, and nothing is read off them.
 
-Its "number of spikes" is not one of firings. Table 3 gives Net2 3e6 in 16 steps, but 24,784 neurons that fire in every
-step make 24,784 x 16 = 396,544 firings. So it must count a spike once for every synapse that it arrives at, or something
-like it; the text has it that an incoming spike changes a membrane, and that this takes the energy (7.3). We report firings
-and synaptic operations, each a cell whose row is driven, so that either can be compared.
+Its "number of spikes" is not one of firings. Table 3 gives Net2 3e6 in 16 steps, but 24,784 neurons that fire in
+every step make 24,784 x 16 = 396,544 firings. So it must count a spike once for every synapse that it arrives at, or
+something like it; the text says that an incoming spike changes a membrane, and that this takes energy (7.3). We report
+firings and synaptic operations, each a cell whose row is driven, so that either can be compared.
 """
 
 from __future__ import annotations
