@@ -11,6 +11,7 @@ from torch import nn
 
 from spikeloom.sim.chip.programmed_chip import ProgrammedChip
 from spikeloom.sw.analysis.waterfall import ideal_cells
+from spikeloom.sw.common.errors import DataError
 from spikeloom.sw.common.files import write_atomic
 from spikeloom.sw.common.sources import source_of
 from spikeloom.sw.compiler.compiled import Compiled
@@ -68,6 +69,11 @@ def train_networks(experiment: Experiment, flow: Flow) -> list[Path]:
             **parts.get(network.name, facts, [], work, (path,)),
         }
         paths.append(path)
+    if not paths:
+        reasons = "; ".join(dict.fromkeys(each["missing"] for each in found.values()))
+        raise DataError(
+            f"None of the data sets can be read: {reasons}. `spikeloom paper weighted-spikes --quick` needs no data"
+        )
     summary = flow.folder / "networks/networks.json"
     write_atomic(summary, plain(found))
     return [*paths, summary]

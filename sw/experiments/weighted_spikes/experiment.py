@@ -25,6 +25,15 @@ def _dataset(name: str, folder: Path | None) -> Dataset:
     return load_data(name, folder)
 
 
+@functools.cache
+def _missing(name: str, folder: Path | None) -> str | None:
+    try:
+        _dataset(name, folder)
+    except DataError as error:
+        return str(error)
+    return None
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One run of it.
@@ -49,11 +58,7 @@ class Experiment:
 
     def missing(self, network: Network) -> str | None:
         """Why a network's data set cannot be read, in a sentence; None if it can be."""
-        try:
-            self.dataset(network)
-        except DataError as error:
-            return str(error)
-        return None
+        return _missing(network.config.data.set, self.data)
 
     def training(self, network: Network) -> Dataset:
         """The data set without the held-out images."""

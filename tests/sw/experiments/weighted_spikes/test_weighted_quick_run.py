@@ -47,3 +47,9 @@ def test_options_without_effect_are_refused(tmp_path: Path, option: str, value: 
     given = ["paper", "weighted-spikes", "--quick", "-o", str(tmp_path / "new"), option, value]
     result = CliRunner().invoke(app, given)
     assert result.exit_code != 0 and not (tmp_path / "new").exists()
+
+
+def test_without_any_data_it_says_that_quick_needs_none(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    result = CliRunner().invoke(app, ["paper", "weighted-spikes", "--data", str(missing), "-o", str(tmp_path / "out")])
+    assert result.exit_code == 2 and str(missing) in result.stderr and "--quick" in result.stderr
