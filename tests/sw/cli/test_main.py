@@ -338,7 +338,7 @@ def test_options_that_do_not_exist_are_usage_errors() -> None:
     assert "No such option" in call("run", "tiny", "--imagse", "3", code=2).stderr
     for arguments, sentence in (
         (("cosim", "tiny", "--simulator", "vcs"), "for '--simulator': 'vcs' is not one of 'verilator', 'icarus'."),
-        (("paper", "foo"), "for 'PAPER': 'foo' is not one of 'winner-k'."),
+        (("paper", "foo"), "for 'PAPER': 'foo' is not one of 'winner-k', 'weighted-spikes'."),
         (("paper", "winner-k", "--seeds", "200"), "for '--seeds': must be at most 100, not '200'"),
         (("cosim", "tiny", "--trace-images", "x"), "for '--trace-images': must be a whole number, not 'x'"),
         (("lifetime", "tiny", "--threshold", "x"), "for '--threshold': must be a number, not 'x'"),
