@@ -22,7 +22,7 @@ from spikeloom.sw.common.source_modules import (
 
 __all__ = ["DATA", "used_by"]
 
-DATA = ("presets", "templates", "verilog")
+DATA = ("networks", "presets", "templates", "verilog")
 """Folders inside of packages whose files are not Python."""
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 

@@ -24,7 +24,9 @@ __all__ = ["SHIPPED", "given_network", "shipped_files", "weights_facts"]
 
 SHIPPED = "shipped"
 """The value of [train] weights that stands for the networks of the package."""
-_FOLDER = Path(__file__).parent / "networks"
+_FOLDER = Path(__file__).with_name("networks")
+"""Not a source of training (`sw.common.sources`): which networks there are does not change what is trained, and runs go
+by `weights_facts`."""
 _ANEW = "set [train] weights = 'trained' to train one"
 
 

@@ -11,6 +11,7 @@ import json
 import random
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ STAGES = (
     CrossbarStage(layer=1, windows=tuple(Window(source=n, kernel=(2, 2)) for n in (2, 3))),
 )
 PLAN = Plan(input=MapShape(channels=1, height=4, width=4), stages=STAGES, channels=(2, 3))
-UNIT = unit_of(PLAN.with_replicas((2, 1)), phases=2)
+UNIT = replace(unit_of(PLAN.with_replicas((2, 1)), phases=2), rules=DECISION_RULES.unit)
 """1 x 4 x 4 -> two replicas of a 3x3 convolution -> max pooling, joined with the image's average -> 3 classes."""
 FRAME_WORDS = 1 + 1 + 3 * len(UNIT.layers)
 
@@ -155,6 +156,7 @@ class Host:
         rng = self.rng
         self.settings = {"coding": rng.choice([Coding.EVEN, Coding.RATE, Coding.PHASE]), "t_max": rng.randint(2, 6)}
         self.settings |= {"rule": rng.choice(list(DECISION_RULES)), "k": rng.randint(1, 3)}
+        self.settings["stable_theta"] = rng.randint(1, 200)
         self.layers = network()
         left = set()
         for index, layer in enumerate(self.layers):
@@ -184,7 +186,7 @@ class Host:
         vectors = vectors_of(UNIT, image, coding, t_max, 0)
         encoded = [[v["rows"] >> row & 1 for row in range(UNIT.inputs)] for v in vectors]
         layers = [GoldenLayer(x.parameters, x.weights, x.bias, theta=x.theta, v0=x.v0) for x in self.layers]
-        decision = {name: self.settings[name] for name in ("rule", "k", "t_max")}
+        decision = {name: self.settings[name] for name in ("rule", "k", "stable_theta", "t_max")}
         return run_golden_maps(UNIT, layers, encoded, **decision)
 
     async def whole(self, image: list[int], tag: int) -> int:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from spikeloom.hw.interfaces.registers import (
-    GLOBAL_REGISTERS,
     bias_address,
     global_address,
+    global_registers,
     layer_address,
     layer_registers,
 )
@@ -31,7 +31,7 @@ def test_every_register_is_written_once_with_its_value() -> None:
     writes = register_writes(CHIP)
     addresses = [address for address, _ in writes]
     assert len(set(addresses)) == len(addresses)
-    settings = [register for register in GLOBAL_REGISTERS if not register.pulse]
+    settings = [register for register in global_registers(CHIP.parameters) if not register.pulse]
     own = [len(layer_registers(shape)) for shape in CHIP.parameters.layers]
     assert len(writes) == len(settings) + sum(own) + 5 + 3
     values = dict(writes)
