@@ -59,7 +59,8 @@ def test_other_settings_leave_nothing_of_the_earlier_ones(tmp_path: Path) -> Non
     flow = make_flow(plain, tmp_path)
     flow.run(stop="convert")
     assert flow.skipped == ["data", "train"] and flow.done == ["convert"]
-    assert sorted(path.name for path in (tmp_path / "convert").iterdir()) == ["chip.loom", "convert.json", "network.npz"]
+    kept = {path.name for path in (tmp_path / "convert").iterdir()}
+    assert kept == {"chip.loom", "convert.json", "network.npz"}
     assert load_chip(flow).learnt_rule is None
 
 

@@ -81,7 +81,7 @@ def test_bfloat16_and_gradient_descent_learn(data: Dataset, tmp_path: Path) -> N
     changes = {"precision": "bfloat16", "optimiser": "sgd", "learning_rate": 0.1, "epochs": 12, "dropout": 0.0}
     model = train(SECTION.model_copy(update=changes), data, 1, cache=tmp_path)
     assert all(value.dtype in (torch.float32, torch.int64) for value in model.state_dict().values())
-    assert torch_accuracy(model, data.test_images, data.test_labels) > 0.93
+    assert torch_accuracy(model, data.test_images, data.test_labels) > 0.9
 
 
 @pytest.mark.parametrize("levels", [1, 3, 4, 7, 16])
