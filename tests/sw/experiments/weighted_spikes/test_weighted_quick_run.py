@@ -24,7 +24,6 @@ def run(folder: Path, *more: str) -> dict[str, Any]:
     return json.loads(result.stdout)
 
 
-@pytest.mark.slow
 def test_the_quick_run_makes_results_pictures_and_a_page_and_is_resumed(tmp_path: Path) -> None:
     said = run(tmp_path)
     assert said["done"] == ["train", "record", "measure", "page"] and said["missing"] == {}
