@@ -19,7 +19,7 @@ from spikeloom.sim.common.short_repr import short_repr
 from spikeloom.sim.reference.decision import average_lead
 from spikeloom.sw.common.errors import SpikeLoomError
 
-__all__ = ["THRESHOLDS", "Curve", "Recorded", "curve_of", "numbers_of"]
+__all__ = ["THRESHOLDS", "Curve", "Recorded", "curve_of", "numbers_of", "stable_products"]
 
 THRESHOLDS: dict[DecisionRule, KindRegister] = {DecisionRule.WINNER_K: K, DecisionRule.STABLE: STABLE_THETA}
 """Rules with a threshold that can be chosen so, and its register."""
@@ -86,20 +86,28 @@ def numbers_of(rule: DecisionRule, recorded: Recorded) -> NDArray[np.int64]:
     if rule is DecisionRule.WINNER_K:
         found: NDArray[np.int64] = np.minimum(recorded.leads, _MOST)
     elif rule is DecisionRule.STABLE:
-        found = np.zeros(recorded.leads.shape, np.int64)
-        average, count = np.zeros(len(found), np.int64), np.zeros(len(found), np.int64)
-        before = np.full(len(found), -1, np.int64)
-        for step in range(recorded.first, recorded.leads.shape[1]):
-            winners = recorded.winners[:, step]
-            count = np.where(winners == before, count + 1, 0)
-            average = average_lead(average, recorded.leads[:, step])
-            found[:, step] = np.minimum(count * np.clip(average, 0, _MOST), _MOST)
-            before = winners
+        found = stable_products(recorded.winners, recorded.leads, recorded.first)
     else:
         names = " or ".join(f"'{kind.name}'" for kind in THRESHOLDS)
         raise SpikeLoomError(f"The rule must be {names} to choose its threshold, not '{rule.name}'")
     found[:, : recorded.first] = 0
     return found
+
+
+def stable_products(winners: NDArray[np.int64], leads: NDArray[np.int64], first: int) -> NDArray[np.int64]:
+    """What STABLE compares with theta, stable steps times average lead, int64 [images, steps], at most 2^31 - 1.
+
+    winners, leads, first : as those of `Recorded`; products are 0 in the first steps
+    """
+    products = np.zeros(leads.shape, np.int64)
+    average, count = np.zeros(len(leads), np.int64), np.zeros(len(leads), np.int64)
+    before = np.full(len(leads), -1, np.int64)
+    for step in range(first, leads.shape[1]):
+        count = np.where(winners[:, step] == before, count + 1, 0)
+        average = average_lead(average, leads[:, step])
+        products[:, step] = np.minimum(count * np.clip(average, 0, _MOST), _MOST)
+        before = winners[:, step]
+    return products
 
 
 def curve_of(rule: DecisionRule, recorded: Recorded, most: int = _MOST) -> Curve:

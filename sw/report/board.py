@@ -10,16 +10,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
 from spikeloom.hw.boards.family import Usage
 from spikeloom.hw.boards.placed import REST, usage_by_part, usage_of
 from spikeloom.hw.boards.toolchain import Built
-from spikeloom.sw.common.readable import FILTERS
+from spikeloom.sw.report.page_environment import page_environment
 from spikeloom.sw.report.plots.board import board_cells
 from spikeloom.sw.report.plots.style import data_uri
 
@@ -129,16 +127,7 @@ class BoardReport:
 
     def page(self) -> str:
         """The page."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        environment.filters.update(FILTERS)
-        return environment.get_template("board.html.j2").render(b=self.facts(), picture=self.picture)
+        return page_environment().get_template("board.html.j2").render(b=self.facts(), picture=self.picture)
 
     def files(self) -> dict[str, bytes | str]:
         """File name -> content, of `BOARD_FILES`."""

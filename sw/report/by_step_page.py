@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from spikeloom.sw.common.readable import FILTERS
 from spikeloom.sw.datasets.image_set import images_in_words
 from spikeloom.sw.diagnostics.by_step.result import ByStep
+from spikeloom.sw.report.page_environment import page_environment
 from spikeloom.sw.report.plots import by_step as plots
 from spikeloom.sw.report.plots.style import data_uri
 
@@ -28,17 +25,10 @@ def by_step_files(found: ByStep, measured_on: Mapping[str, Any], cells: str) -> 
     """
     facts = {**found.to_json(), "measured_on": dict(measured_on), "cells": cells}
     text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(FILTERS)
-    page = environment.get_template("by_step.html.j2").render(
-        s=facts, on=images_in_words(measured_on), pictures=by_step_pictures(found), end=_end(found)
+    page = (
+        page_environment()
+        .get_template("by_step.html.j2")
+        .render(s=facts, on=images_in_words(measured_on), pictures=by_step_pictures(found), end=_end(found))
     )
     return {_JSON: text, _PAGE: page}
 

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -42,10 +41,11 @@ from spikeloom.sw.analysis.stopping import stopping_summary
 from spikeloom.sw.analysis.summary import summarise, widest
 from spikeloom.sw.common.files import write_together
 from spikeloom.sw.common.labels import layer_label
-from spikeloom.sw.common.readable import FILTERS, si
+from spikeloom.sw.common.readable import si
 from spikeloom.sw.compiler.provenance import Provenance, settings_in_effect
 from spikeloom.sw.datasets.image_set import images_in_words
 from spikeloom.sw.report.content import ReportContent
+from spikeloom.sw.report.page_environment import page_environment
 from spikeloom.sw.report.plots import overview as plots
 from spikeloom.sw.report.plots.decision import decision_figures
 from spikeloom.sw.report.plots.drift import DRIFT_PICTURES, drift_figures
@@ -170,15 +170,8 @@ def render(
     provenance: Provenance | None = None,
 ) -> str:
     """The page's text; `cell` is the kind of the chip's cells, `provenance` says where the chip comes from."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(FILTERS, layer=layer_label, measured=images_in_words, calibrated=calibration_words)
+    environment = page_environment()
+    environment.filters.update(layer=layer_label, measured=images_in_words, calibrated=calibration_words)
     story: dict[str, Any] = {}
     if example is not None:
         story = {

@@ -112,9 +112,7 @@ class _Training:
         """Take the state of a checkpoint; the number of epochs that were done, 0 without one or with a damaged one."""
         try:
             state = torch.load(path, weights_only=True)
-        except FileNotFoundError:
-            return 0
-        except Exception:  # whatever a damaged archive raises: the training begins anew
+        except Exception:  # there is none, or it is damaged: the training begins anew
             return 0
         for name, part in self._parts().items():
             part.load_state_dict(state[name])

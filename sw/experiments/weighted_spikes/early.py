@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from spikeloom.hw.params.decision_rules import FRACTION_BITS
 from spikeloom.sim.common.short_repr import short_repr
-from spikeloom.sim.reference.decision import average_lead, top_two
+from spikeloom.sim.reference.decision import top_two
+from spikeloom.sw.decision.recorded import stable_products
 from spikeloom.sw.experiments.weighted_spikes.recordings import Recording, Run
 
 __all__ = ["THETAS", "Decided", "Trajectory", "register", "trajectory"]
@@ -51,7 +52,7 @@ class Trajectory:
     ----------
     first : the first step with scores
     classes : int64, the best class after each step; -1 before `first`
-    strengths : int64, the largest count * E so far; 0 before there is any
+    strengths : int64, the largest count * E so far, at most 2^31 - 1; 0 before there is any
     """
 
     first: int
@@ -85,18 +86,11 @@ class Trajectory:
 def trajectory(run: Run) -> Trajectory:
     """What classes lead, and how firmly."""
     count, steps = run.scores.shape[:2]
-    classes = np.full((count, steps), -1, np.int64)
-    strengths = np.zeros((count, steps), np.int64)
-    counts, averages, strength = (np.zeros(count, np.int64) for _ in range(3))
-    before = np.full(count, -1, np.int64)
-    for at in range(run.first - 1, steps):
-        winners, margins = top_two(run.scores[:, at])
-        same = winners == before
-        counts = np.where(same, counts + 1, 0)
-        averages = average_lead(averages, margins)
-        strength = np.maximum(strength, counts * averages)
-        classes[:, at], strengths[:, at], before = winners, strength, winners
-    return Trajectory(run.first, classes, strengths)
+    classes, leads = np.full((count, steps), -1, np.int64), np.zeros((count, steps), np.int64)
+    for at in range(run.first - 1, steps):  # step by step: all scores at once take too much memory
+        classes[:, at], leads[:, at] = top_two(run.scores[:, at])
+    products = stable_products(classes, leads, run.first - 1)
+    return Trajectory(run.first, classes, np.maximum.accumulate(products, axis=1))
 
 
 def register(theta: float, recording: Recording) -> int:

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from spikeloom.sw.common.files import write_together
-from spikeloom.sw.common.readable import decimal, number, percent, si
 from spikeloom.sw.experiments.weighted_spikes.experiment import Experiment
 from spikeloom.sw.experiments.weighted_spikes.pictures import FIGURES
 from spikeloom.sw.experiments.weighted_spikes.results import gather
 from spikeloom.sw.experiments.winner_k.parts import FOLDER, plain
 from spikeloom.sw.experiments.winner_k.pictures import svg
 from spikeloom.sw.flow.flow import Flow
+from spikeloom.sw.report.page_environment import page_environment
 from spikeloom.sw.report.plots.style import data_uri
 
 __all__ = ["CAPTIONS", "render", "write_page"]
@@ -50,17 +48,8 @@ def write_page(experiment: Experiment, flow: Flow) -> list[Path]:
 
 def render(results: Mapping[str, Any], uris: Mapping[str, str]) -> str:
     """The page's text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(
-            [Path(__file__).parent / "templates", Path(__file__).parents[2] / "report" / "templates"]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(percent=percent, si=si, number=number, decimal=decimal, sci=_sci)
+    environment = page_environment(Path(__file__).parent / "templates")
+    environment.filters.update(sci=_sci)
     template = environment.get_template("weighted-spikes.html.j2")
     return template.render(r=results, pictures=uris, captions=CAPTIONS)
 

@@ -13,11 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from matplotlib.figure import Figure
 
 from spikeloom.sw.common.files import write_together
-from spikeloom.sw.common.readable import decimal, number, percent, si
 from spikeloom.sw.experiments.winner_k.cases import case
 from spikeloom.sw.experiments.winner_k.chips import learnt_rule, tuned_factors
 from spikeloom.sw.experiments.winner_k.experiment import Experiment
@@ -27,6 +25,7 @@ from spikeloom.sw.experiments.winner_k.pictures import FIGURES, svg
 from spikeloom.sw.experiments.winner_k.published import TABLE_1
 from spikeloom.sw.experiments.winner_k.results import gather
 from spikeloom.sw.flow.flow import Flow
+from spikeloom.sw.report.page_environment import page_environment
 from spikeloom.sw.report.plots import decision as decision_plots
 from spikeloom.sw.report.plots.style import data_uri
 
@@ -60,19 +59,8 @@ def _learning(experiment: Experiment, flow: Flow) -> dict[str, Figure]:
 
 def render(results: Mapping[str, Any], uris: Mapping[str, str]) -> str:
     """The page's text."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(
-            [Path(__file__).parent / "templates", Path(__file__).parents[2] / "report" / "templates"]
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        percent=percent, si=si, number=number, decimal=decimal, points=_points, reached=_reached, plus=_plus
-    )
+    environment = page_environment(Path(__file__).parent / "templates")
+    environment.filters.update(points=_points, reached=_reached, plus=_plus)
     return environment.get_template("winner-k.html.j2").render(
         r=results,
         case={row["name"]: row for row in (*results["cases"], *results["variants"])},
